@@ -1,0 +1,49 @@
+"""The parameters of llama.cpp that decide memory, named as llama.cpp names them."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl")
+LATEST_BUILD = 11434
+"""The newest build whose options and memory were checked; assumed when nothing names one."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LlamaParams:
+    """llama-server's memory-relevant options; the defaults are llama-server's own."""
+
+    build: int = LATEST_BUILD
+    n_ctx: int = 0
+    """0 = the model's trained context."""
+    n_parallel: int = -1
+    """-1 = auto: 4 slots and a unified cache."""
+    kv_unified: bool | None = None
+    """None = the server's rule: unified exactly when n_parallel is auto."""
+    n_batch: int = 2048
+    n_ubatch: int = 512
+    flash_attn: Literal["auto", "on", "off"] = "auto"
+    type_k: str = "f16"
+    type_v: str = "f16"
+    n_gpu_layers: int = -1
+    """-1 = all (blocks and output layer)."""
+    split_mode: Literal["none", "layer", "row", "tensor"] = "layer"
+    tensor_split: tuple[float, ...] = ()
+    """Empty = in proportion to the devices' free memory."""
+    main_gpu: int = 0
+    cpu_moe: bool = False
+    n_cpu_moe: int = 0
+    override_tensor: tuple[tuple[str, str], ...] = ()
+    """(regular expression, buffer type) pairs; the first match wins."""
+    swa_full: bool = False
+    kv_offload: bool = True
+    op_offload: bool = True
+    embeddings: bool = False
+    """Also set by --reranking and --pooling: every token of a batch is an output row."""
+    cache_ram_mib: int = 8192
+    ctx_checkpoints: int = 32
+    mmproj_offload: bool = True
+    spec_type: str = "none"
+    spec_draft_n_max: int = 3
+    draft_n_gpu_layers: int = -1
+    draft_type_k: str = "f16"
+    draft_type_v: str = "f16"

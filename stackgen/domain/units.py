@@ -1,0 +1,67 @@
+"""Sizes and durations as written in stack.yaml; the only place that knows 1024 from 1000."""
+
+import re
+from typing import Final
+
+KIB: Final = 1024
+MIB: Final = 1024**2
+GIB: Final = 1024**3
+
+# Decimal and binary units are both accepted, because disks are sold in one and memory in the other.
+SIZE_UNITS: Final = {
+    "B": 1,
+    "kB": 1000,
+    "KB": 1000,
+    "MB": 1000**2,
+    "GB": 1000**3,
+    "TB": 1000**4,
+    "KiB": KIB,
+    "MiB": MIB,
+    "GiB": GIB,
+    "TiB": 1024**4,
+}
+DURATION_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+_SIZE = re.compile(r"\s*(\d{1,12})(?:\.(\d{1,9}))?\s*([A-Za-z]*)\s*", re.ASCII)
+_DURATION = re.compile(r"\s*(\d{1,9})\s*([a-z]*)\s*", re.ASCII)
+
+
+def parse_size(text: str) -> int:
+    """Bytes of a size such as `24GiB` or `1.5 GB`, rounded down.
+
+    Raises ValueError with what is allowed.
+    """
+    match = _SIZE.fullmatch(text)
+    if match is None or match[3] not in SIZE_UNITS:
+        hint = _near_unit(match[3]) if match else ""
+        raise ValueError(f"{text!r} is not a size; write a number and a unit, such as 24GiB, 500MiB or 400GB{hint}")
+    unit = SIZE_UNITS[match[3]]
+    fraction = match[2] or ""
+    return (int(match[1] + fraction) * unit) // 10 ** len(fraction)
+
+
+def _near_unit(unit: str) -> str:
+    if not unit:
+        return " (the unit is missing)"
+    full = {"k": "KiB", "m": "MiB", "g": "GiB", "t": "TiB"}.get(unit[0].lower())
+    return f" (did you mean {full}?)" if full else ""
+
+
+def parse_duration(text: str) -> int:
+    """Seconds of a duration such as `30m`. Raises ValueError with what is allowed."""
+    match = _DURATION.fullmatch(text)
+    if match is None or match[2] not in DURATION_UNITS:
+        raise ValueError(f"{text!r} is not a duration; write a number and s, m, h or d, such as 30m")
+    return int(match[1]) * DURATION_UNITS[match[2]]
+
+
+def show_size(size: int) -> str:
+    """A size for people: `23.6 GiB`, `512 MiB`, `17 KiB`, with its sign."""
+    sign, size = ("-", -size) if size < 0 else ("", size)
+    if size >= GIB:
+        return f"{sign}{size / GIB:.1f} GiB"
+    if size >= MIB:
+        return f"{sign}{size / MIB:.0f} MiB"
+    if size >= KIB:
+        return f"{sign}{size / KIB:.0f} KiB"
+    return f"{sign}{size} B"
