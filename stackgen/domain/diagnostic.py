@@ -30,14 +30,18 @@ class Diagnostic:
     """Point at the key rather than at its value, as for a key that should not be there."""
 
 
-def error(kind: str, path: YamlPath, message: str, hint: str | None = None, *, at_key: bool = False) -> Diagnostic:
+def error(
+    kind: str, path: YamlPath, message: str, hint: str | None = None, *, at_key: bool = False
+) -> Diagnostic:
     """An error diagnostic."""
     return Diagnostic(
         kind=kind, severity=Severity.ERROR, path=path, message=message, hint=hint, at_key=at_key
     )
 
 
-def warning(kind: str, path: YamlPath, message: str, hint: str | None = None, *, at_key: bool = False) -> Diagnostic:
+def warning(
+    kind: str, path: YamlPath, message: str, hint: str | None = None, *, at_key: bool = False
+) -> Diagnostic:
     """A warning diagnostic."""
     return Diagnostic(
         kind=kind, severity=Severity.WARNING, path=path, message=message, hint=hint, at_key=at_key

@@ -72,6 +72,9 @@ class Memory:
         return tuple(t for t in self.terms if t.name in names)
 
 
+NOTHING = Memory()
+
+
 def total(memories: Iterable[Memory]) -> Memory:
     """All terms of several places in one."""
     return Memory(tuple(t for m in memories for t in m.terms))
@@ -82,4 +85,4 @@ class Footprint:
     """Memory of one resident process: per device in the order they were given, and on the host."""
 
     devices: tuple[Memory, ...]
-    host: Memory = Memory()
+    host: Memory = NOTHING

@@ -34,7 +34,9 @@ def parse_size(text: str) -> int:
     match = _SIZE.fullmatch(text)
     if match is None or match[3] not in SIZE_UNITS:
         hint = _near_unit(match[3]) if match else ""
-        raise ValueError(f"{text!r} is not a size; write a number and a unit, such as 24GiB, 500MiB or 400GB{hint}")
+        raise ValueError(
+            f"{text!r} is not a size; write a number and a unit, such as 24GiB, 500MiB or 400GB{hint}"
+        )
     unit = SIZE_UNITS[match[3]]
     fraction = match[2] or ""
     return (int(match[1] + fraction) * unit) // 10 ** len(fraction)

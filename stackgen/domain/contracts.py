@@ -1,0 +1,99 @@
+"""The two extension points: what a module in `engines/` and one in `targets/` must offer."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from stackgen.domain.diagnostic import Diagnostic, YamlPath
+from stackgen.domain.document import Document
+from stackgen.domain.linked import LinkedService, LinkedUse
+from stackgen.domain.plan import Alternative, Demand, KnownModel, Plan, PlannedService
+from stackgen.domain.stack import Service
+from stackgen.domain.workload import Deployment, Workload
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """Checked options, or None, with everything that was found."""
+
+    value: Any
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Role:
+    """Something a service can be given by name: a volume to store in, or another service to use."""
+
+    description: str
+    required: bool = False
+    many: bool = False
+
+
+class Engine(Protocol):
+    """A program that stack.yaml can name under `engine:`. One file (or package) in `engines/` each."""
+
+    name: str
+    summary: str
+    volume_roles: Mapping[str, Role] | None
+    """Keys under `volumes`; None = absolute paths inside the container, free to choose."""
+    use_roles: Mapping[str, Role]
+    """Keys under `uses`."""
+    offers: frozenset[str]
+    """The `uses` roles that this engine can fill for others, such as chat or images."""
+
+    def options(self, service: Service, path: YamlPath) -> Parsed:
+        """Check `options` of a service; `path` leads to the service."""
+        ...
+
+    def use_options(self, entry: Mapping[str, Any], service: Service, options: Any, path: YamlPath) -> Parsed:
+        """Check one entry of `models` (without its key `model`); `path` leads to the entry."""
+        ...
+
+    def schema(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """JSON Schemas of `options` and of one entry of `models`."""
+        ...
+
+    def check(self, service: LinkedService, known: Mapping[str, KnownModel]) -> Iterable[Diagnostic]:
+        """Everything that this service has wrong and that needs no budget; `known` is by model name."""
+        ...
+
+    def demand(self, service: LinkedService, known: Mapping[str, KnownModel]) -> Demand:
+        """What it may hold in memory; `known` is by model name."""
+        ...
+
+    def alternatives(self, service: LinkedService, use: LinkedUse) -> Iterable[Alternative]:
+        """Ways to take less memory for one model, cheapest first."""
+        ...
+
+    def lower(self, service: PlannedService, plan: Plan) -> Workload:
+        """What to run."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A target's documents, and what it could not express."""
+
+    documents: tuple[Document, ...]
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+
+class Target(Protocol):
+    """A platform that files can be rendered for. One file in `targets/` each."""
+
+    name: str
+    summary: str
+    platform: bool
+    """Whether a host can name it under `platform:`; else it renders beside the platforms, for all hosts."""
+    handles: frozenset[str]
+    """Fields of Workload that it expresses."""
+    rejects: frozenset[str]
+    """Fields of Workload that it answers with a diagnostic when they are set."""
+
+    def render(self, deployment: Deployment) -> Rendered:
+        """Documents for the hosts of this deployment, which all have this platform."""
+        ...
+
+
+Engines = Mapping[str, Engine]
+Targets = Mapping[str, Target]

@@ -1,0 +1,173 @@
+"""stack.yaml with every name resolved and every option checked by the engine that owns it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from stackgen.domain.diagnostic import Diagnostic, YamlPath
+from stackgen.domain.stack import Stack, Volume
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LinkedGpu:
+    """A GPU of a host; sizes in bytes. `compute_capability` is NVIDIA's, such as (8, 6), else None."""
+
+    index: int
+    model: str
+    capacity: int
+    reserve: int = 0
+    uuid: str | None = None
+    vendor: str = "nvidia"
+    compute_capability: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LinkedHost:
+    """A machine with its GPUs in PCI bus order."""
+
+    name: str
+    platform: str
+    gpus: tuple[LinkedGpu, ...] = ()
+    ram: int | None = None
+    address: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelRequest:
+    """Which weights somebody wants: exactly one of `repo` and `path` is set."""
+
+    repo: str | None = None
+    quant: str | None = None
+    path: str | None = None
+    revision: str | None = None
+    file: str | None = None
+    files: tuple[tuple[str, str], ...] = ()
+    mmproj: str | None = None
+    catalog: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LinkedModel:
+    """A name under `models`. `declared` is (low, high) in bytes."""
+
+    name: str
+    request: ModelRequest
+    declared: tuple[int, int] | None = None
+
+    @property
+    def path(self) -> YamlPath:
+        """Where it stands in stack.yaml."""
+        return ("models", self.name)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LinkedUse:
+    """A model that a service offers under an id; `options` is the engine's typed value."""
+
+    id: str
+    service: str
+    model: LinkedModel
+    options: Any
+
+    @property
+    def path(self) -> YamlPath:
+        """Where it stands in stack.yaml."""
+        return ("services", self.service, "models", self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """`service` or `service/model` in `uses`, `scenarios` and the like."""
+
+    service: str
+    use: str | None = None
+
+    def __str__(self) -> str:
+        return self.service if self.use is None else f"{self.service}/{self.use}"
+
+
+@dataclass(frozen=True, slots=True)
+class SecretKey:
+    """A reference to a secret's entry."""
+
+    name: str
+    key: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Publication:
+    """A port on the host and the address on which it listens."""
+
+    port: int
+    address: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Exposure:
+    """A public host name, and the longest answer in seconds."""
+
+    hostname: str
+    timeout: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LinkedService:
+    """A service with its host, GPUs, models and options; `options` is the engine's typed value."""
+
+    name: str
+    engine: str
+    host: LinkedHost
+    gpus: tuple[LinkedGpu, ...]
+    image: str | None
+    options: Any
+    models: tuple[LinkedUse, ...] = ()
+    uses: Mapping[str, tuple[Reference, ...]] = field(default_factory=dict)
+    publish: Publication | None = None
+    expose: Exposure | None = None
+    volumes: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str | SecretKey] = field(default_factory=dict)
+    declared: tuple[int, int] | None = None
+    ram: int | None = None
+
+    @property
+    def path(self) -> YamlPath:
+        """Where it stands in stack.yaml."""
+        return ("services", self.name)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LinkedScenario:
+    """What is loaded together; `expected` is fits or over-budget."""
+
+    name: str
+    loaded: tuple[Reference, ...]
+    expected: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MeasuredUse:
+    """A measured footprint of one service/model; bytes per GPU of the service, in order."""
+
+    use: Reference
+    gpus: tuple[int, ...]
+    ram: int | None
+    reason: str
+    index: int
+    """Its place in the list `measured`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LinkedStack:
+    """The whole stack, ready for planning. `notes` are findings that do not stop it."""
+
+    name: str
+    hosts: Mapping[str, LinkedHost]
+    models: Mapping[str, LinkedModel]
+    services: Mapping[str, LinkedService]
+    volumes: Mapping[str, Volume]
+    exclusive: tuple[frozenset[str], ...] = ()
+    scenarios: tuple[LinkedScenario, ...] = ()
+    measured: tuple[MeasuredUse, ...] = ()
+    headroom: int
+    stack: Stack
+    notes: tuple[Diagnostic, ...] = ()

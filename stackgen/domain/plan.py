@@ -1,0 +1,168 @@
+"""What planning hands over: who sits on which GPU, with how much, and what follows from it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from stackgen.domain.diagnostic import Diagnostic
+from stackgen.domain.footprint import NOTHING, Basis, Memory
+from stackgen.domain.linked import LinkedService, LinkedStack, ModelRequest
+
+if TYPE_CHECKING:
+    from stackgen.domain.facts import ModelFacts
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KnownModel:
+    """What is known of a requested model. `facts` is None when nothing is."""
+
+    request: ModelRequest
+    facts: "ModelFacts | None"
+    basis: Basis
+    file: str | None = None
+    """Path of the (first) weights file below the models volume; an assumption unless locked."""
+    mmproj_file: str | None = None
+    mmproj: Memory = NOTHING
+    spread_percent: int = 0
+    """How far the real weights may be from `facts`, for approximate quantization recipes."""
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resident:
+    """One process that can sit on GPUs: a loaded model, or a program of declared size.
+
+    `gpus` maps the index of a GPU on the host to what it takes there.
+    """
+
+    service: str
+    use: str | None
+    gpus: Mapping[int, Memory]
+    host: Memory = NOTHING
+    pinned: bool = False
+    """Loaded at start, so always among those that are resident."""
+
+    @property
+    def label(self) -> str:
+        """`service/model`, or `service`."""
+        return self.service if self.use is None else f"{self.service}/{self.use}"
+
+
+class Limit(Enum):
+    """How many residents of a service may be loaded at once, when it is not a number."""
+
+    ALL = "all"
+    AUTO = "auto"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Demand:
+    """An engine's answer: what a service may load, and how much of it at once."""
+
+    residents: tuple[Resident, ...]
+    limit: int | Limit = Limit.ALL
+    diagnostics: tuple[Diagnostic, ...] = ()
+    unknown: bool = False
+    """Whether something could not be sized, so that no verdict is possible."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Alternative:
+    """A change to one service that takes less memory: what to write, and what it costs the user.
+
+    `cost` ranks alternatives: 1 hardly noticed ... 9 another model.
+    """
+
+    change: str
+    cost: int
+    service: LinkedService
+
+
+class Verdict(Enum):
+    """The answer of a plan; the values are part of the JSON contract."""
+
+    FITS = "fits"
+    OVER_BUDGET = "over-budget"
+    UNKNOWN = "unknown"
+    INVALID = "invalid"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GpuLedger:
+    """The worst case of one GPU: capacity less reserve and headroom is usable; `free` may be negative."""
+
+    host: str
+    index: int
+    model: str
+    capacity: int
+    usable: int
+    residents: tuple[tuple[Resident, Memory], ...]
+
+    @property
+    def low(self) -> int:
+        """Sum of the low bounds, in bytes."""
+        return sum(memory.low for _, memory in self.residents)
+
+    @property
+    def high(self) -> int:
+        """Sum of the high bounds, in bytes: the gate."""
+        return sum(memory.high for _, memory in self.residents)
+
+    @property
+    def free(self) -> int:
+        """Bytes left under the high bound."""
+        return self.usable - self.high
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HostLedger:
+    """Main memory of a host: what it has (None: not told) and what may be needed at worst."""
+
+    host: str
+    ram: int | None
+    ram_high: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScenarioResult:
+    """A scenario of stack.yaml, worked out."""
+
+    name: str
+    verdict: Verdict
+    expected: Verdict
+    gpus: tuple[GpuLedger, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlannedService:
+    """A service with what planning decided: how many models may be loaded, and what each takes."""
+
+    linked: LinkedService
+    demand: Demand
+    models_max: int
+    known: Mapping[str, KnownModel] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Advice:
+    """One ranked way out of an over-budget GPU; `saves` in bytes there; `enough` when it fits with it."""
+
+    service: str
+    change: str
+    cost: int
+    saves: int
+    enough: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """Everything that planning found out."""
+
+    stack: LinkedStack
+    verdict: Verdict
+    gpus: tuple[GpuLedger, ...] = ()
+    hosts: tuple[HostLedger, ...] = ()
+    scenarios: tuple[ScenarioResult, ...] = ()
+    services: Mapping[str, PlannedService] = field(default_factory=dict)
+    diagnostics: tuple[Diagnostic, ...] = ()

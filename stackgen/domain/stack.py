@@ -1,0 +1,257 @@
+"""stack.yaml as pydantic models: its outer shape. Engines own what stands below `options` and `models`."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+
+from stackgen.domain.units import parse_duration, parse_size
+
+
+def _size(value: object) -> object:
+    if isinstance(value, str):
+        return parse_size(value)
+    raise ValueError(f"{value!r} has no unit; write a size such as 24GiB, 500MiB or 400GB")
+
+
+def _duration(value: object) -> object:
+    if isinstance(value, str):
+        return parse_duration(value)
+    raise ValueError(f"{value!r} has no unit; write a duration such as 30s, 30m or 2h")
+
+
+Size = Annotated[
+    int,
+    BeforeValidator(_size),
+    WithJsonSchema(
+        {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*([kKMGT]i?)?B\s*$", "examples": ["24GiB"]}
+    ),
+]
+"""Bytes, written with a unit."""
+
+Duration = Annotated[
+    int,
+    BeforeValidator(_duration),
+    WithJsonSchema({"type": "string", "pattern": r"^\s*\d+\s*[smhd]\s*$", "examples": ["30m"]}),
+]
+"""Seconds, written with a unit."""
+
+NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+"""A DNS label: it becomes a host name, a container name and a folder, in every target."""
+
+ModelId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]([A-Za-z0-9._-]{0,62}[A-Za-z0-9_])?$")]
+"""The id under which a service offers a model: a section name, a URL part and a JSON string at once."""
+
+
+class Strict(BaseModel):
+    """No unknown keys, no conversions that nobody asked for."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
+
+
+class SecretRef(Strict):
+    """Where a secret lives; its value never stands in stack.yaml."""
+
+    name: Name = Field(description="name of the secret: a file or an object, depending on deploy.secrets")
+    key: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,253}$")] = Field(
+        default="value", description="entry inside the secret"
+    )
+
+
+class SecretValue(Strict):
+    """The form of a value that is a secret: `{secret: {name: …, key: …}}`."""
+
+    secret: SecretRef
+
+
+class Gpu(Strict):
+    """One GPU, in the long form."""
+
+    model: str | None = Field(default=None, description="name in the built-in table, such as rtx-3090")
+    capacity: Size | None = Field(
+        default=None, description="memory as the driver offers it, for a card not in the table"
+    )
+    reserve: Size = Field(default=0, description="memory that other programs take, such as a desktop")
+    uuid: str | None = Field(
+        default=None, description="GPU-… as nvidia-smi -L prints it; steadier than the index"
+    )
+
+    @model_validator(mode="after")
+    def _known_or_sized(self) -> "Gpu":
+        if self.model is None and self.capacity is None:
+            raise ValueError("give `model` (a name such as rtx-3090) or `capacity` (such as 23.5GiB)")
+        return self
+
+
+class Host(Strict):
+    """A machine: what it runs on it, and what it has."""
+
+    platform: str = Field(description="the target that renders this host's files")
+    address: str | None = Field(
+        default=None, description="name or IP address under which other hosts reach it"
+    )
+    ram: Size | None = Field(default=None, description="main memory")
+    gpus: list[str | Gpu] = Field(default=[], description="in PCI bus order, as nvidia-smi lists them")
+
+
+class Declared(Strict):
+    """Memory that the user states, because the engine has no memory model of its own."""
+
+    low: Size
+    high: Size
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Declared":
+        if self.low > self.high:
+            raise ValueError("`low` is larger than `high`")
+        return self
+
+
+class Model(Strict):
+    """Weights: where they come from, and which of them."""
+
+    hf: str | None = Field(
+        default=None, description="owner/repo:quant on the Hugging Face hub, as llama-server's -hf"
+    )
+    path: str | None = Field(default=None, description="a file or folder on the host")
+    revision: str | None = Field(default=None, description="branch, tag or commit on the hub")
+    file: str | None = Field(
+        default=None, description="the file in the repository, when its name is not the usual one"
+    )
+    files: dict[str, str] = Field(
+        default={}, description="folder: file, for programs that take several files"
+    )
+    mmproj: str | None = Field(default=None, description="the multimodal projector's file name")
+    catalog: str | None = Field(
+        default=None, description="shape in the built-in catalog, when the name does not tell it"
+    )
+    vram: Declared | None = Field(
+        default=None, description="declared memory, for engines without a memory model"
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "Model":
+        if (self.hf is None) == (self.path is None):
+            raise ValueError("give exactly one of `hf` (a hub repository) and `path` (a local file)")
+        return self
+
+
+class Publish(Strict):
+    """A port on the host."""
+
+    port: Annotated[int, Field(ge=1, le=65535)]
+    address: str = Field(default="127.0.0.1", description="where it listens; 0.0.0.0 opens it to the network")
+
+
+class Expose(Strict):
+    """A host name under which people reach a service."""
+
+    hostname: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
+    timeout: Duration | None = Field(
+        default=None, description="longest answer, for proxies; models need minutes"
+    )
+
+
+class Service(Strict):
+    """A program on a host. `options` and the entries of `models` are the engine's own."""
+
+    engine: str = Field(description="which program")
+    host: str = Field(description="a name under `hosts`")
+    gpus: list[Annotated[int, Field(ge=0)]] = Field(default=[], description="indexes into the host's `gpus`")
+    image: str | None = Field(default=None, description="container image with a pinned tag")
+    options: dict[str, Any] = Field(default={}, description="the engine's options")
+    models: dict[ModelId, dict[str, Any]] = Field(
+        default={}, description="what it serves, by the id that clients use"
+    )
+    uses: dict[str, str | list[str]] = Field(
+        default={}, description="other services, as `service` or `service/model`"
+    )
+    publish: Annotated[int, Field(ge=1, le=65535)] | Publish | None = Field(
+        default=None, description="port on the host; on 127.0.0.1 unless an address is given"
+    )
+    expose: Expose | None = Field(default=None, description="a host name behind a proxy or gateway")
+    volumes: dict[str, str] = Field(default={}, description="what the engine stores, and the volume where")
+    env: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], str | int | bool | SecretValue] = (
+        Field(default={}, description="further environment variables")
+    )
+    vram: Declared | None = Field(
+        default=None, description="declared memory per GPU of a program without a model"
+    )
+    ram: Size | None = Field(default=None, description="main memory that it takes at most")
+
+
+class Volume(Strict):
+    """Storage: exactly one of `path`, `nfs` and `managed`."""
+
+    path: Annotated[str, Field(pattern=r"^/")] | None = Field(default=None, description="folder on the host")
+    nfs: Annotated[str, Field(pattern=r"^[^:/]+:/.*$")] | None = Field(
+        default=None, description="server:/path"
+    )
+    managed: bool = Field(default=False, description="storage that the platform provides")
+    size: Size | None = None
+    mount_options: list[str] = []
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "Volume":
+        if sum((self.path is not None, self.nfs is not None, self.managed)) != 1:
+            raise ValueError("give exactly one of `path`, `nfs` and `managed: true`")
+        return self
+
+
+class Scenario(Strict):
+    """What is loaded together, and what is expected of it."""
+
+    loaded: list[str] = Field(description="`service` (with its largest models) or `service/model`")
+    expect: Literal["fits", "over-budget"] = "fits"
+
+
+class Measured(Strict):
+    """A measured figure that replaces our own, with the reason to trust it."""
+
+    use: str = Field(description="service/model")
+    gpus: list[Size] = Field(description="memory on each of the service's GPUs, in order")
+    ram: Size | None = None
+    reason: Annotated[str, Field(min_length=8)] = Field(
+        description="how and with which build it was measured"
+    )
+
+
+class Allow(Strict):
+    """A finding that the owner accepts, and why."""
+
+    kind: str = Field(description="the finding's kind, such as plan/over-budget")
+    at: str | None = Field(default=None, description="only here, as services.llama or hosts.gpu-1")
+    reason: Annotated[str, Field(min_length=8)]
+
+
+class Budget(Strict):
+    """Safety margins."""
+
+    headroom: Size = Field(default=512 * 1024**2, description="left free on every GPU")
+
+
+class Deploy(Strict):
+    """How rendered files reach the machines."""
+
+    gitops: Literal["argocd", "flux", "none"] = "none"
+    secrets: Literal["sops", "external-secrets", "env-file", "sops-nix"] = "env-file"
+    gateway: dict[str, str] = {}
+
+
+class Stack(Strict):
+    """The whole of stack.yaml."""
+
+    version: Literal[1]
+    name: Name
+    hosts: dict[Name, Host]
+    models: dict[Name, Model] = {}
+    services: dict[Name, Service] = {}
+    volumes: dict[Name, Volume] = {}
+    exclusive: list[list[str]] = Field(
+        default=[], description="groups of services of which one at a time holds its GPUs"
+    )
+    scenarios: dict[Name, Scenario] = {}
+    measured: list[Measured] = []
+    allow: list[Allow] = []
+    deploy: Deploy = Deploy()
+    budget: Budget = Budget()

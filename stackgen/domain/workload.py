@@ -1,0 +1,133 @@
+"""The waist of the hourglass: what an engine wants to run, in words that every target understands.
+
+Nothing here names a platform. A target handles each field or refuses it with a diagnostic; a test
+holds every target to that.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+from stackgen.domain.diagnostic import YamlPath
+from stackgen.domain.document import Format
+from stackgen.domain.linked import Exposure, LinkedGpu, LinkedHost, Publication, SecretKey
+from stackgen.domain.stack import Volume
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServiceUrl:
+    """The URL of another service of the stack; each target knows its own names for them."""
+
+    service: str
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Parts put together to one string, such as a list of URLs."""
+
+    parts: tuple["str | ServiceUrl", ...]
+
+
+EnvValue = str | SecretKey | ServiceUrl | Joined
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConfigFile:
+    """A file that the program reads. Leaves of `body` may be ServiceUrl or Joined."""
+
+    name: str
+    target: PurePosixPath
+    """Where the program expects it."""
+    format: Format
+    body: Any
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mount:
+    """A volume of the stack, and where the program sees it."""
+
+    volume: str
+    target: PurePosixPath
+    read_only: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Port:
+    """A TCP port of the program."""
+
+    name: str
+    number: int
+    publish: Publication | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Health:
+    """How to see that the program answers, without making it load anything; times in seconds."""
+
+    port: int
+    path: str
+    start_period: int = 60
+    interval: int = 30
+    timeout: int = 5
+    tool: str = "curl"
+    """A program inside the image that can ask: curl, wget or python3."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Workload:
+    """One program to run."""
+
+    name: str
+    engine: str
+    image: str
+    program: str
+    """Its executable, for platforms without containers."""
+    args: tuple[str, ...] = ()
+    env: Mapping[str, EnvValue] = field(default_factory=dict)
+    config_files: tuple[ConfigFile, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    gpus: tuple[LinkedGpu, ...] = ()
+    ports: tuple[Port, ...] = ()
+    health: Health | None = None
+    after: tuple[str, ...] = ()
+    """Services of the same host that must be up first."""
+    exclusive: tuple[str, ...] = ()
+    """Names of the exclusive groups that it belongs to."""
+    expose: Exposure | None = None
+    memory_limit: int | None = None
+    shm_size: int | None = None
+    lock_memory: bool = False
+    stop_grace: int = 30
+    read_only_root: bool = True
+    writable: tuple[PurePosixPath, ...] = ()
+    """Folders that the program writes to and nobody keeps."""
+    user: str | None = None
+    """uid:gid inside the container; None = the image's own."""
+
+    @property
+    def path(self) -> YamlPath:
+        """Where it stands in stack.yaml."""
+        return ("services", self.name)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HostDeployment:
+    """All workloads of one host."""
+
+    host: LinkedHost
+    workloads: tuple[Workload, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Deployment:
+    """Everything to deploy: hosts with their workloads, and the volumes these name."""
+
+    name: str
+    source: str
+    """Name of the stack file, for the comment on top of generated files."""
+    hosts: tuple[HostDeployment, ...]
+    volumes: Mapping[str, Volume] = field(default_factory=dict)
+    exclusive: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """(group name, services) pairs."""
