@@ -39,7 +39,7 @@ def parse_size(text: str) -> int:
         )
     unit = SIZE_UNITS[match[3]]
     fraction = match[2] or ""
-    return (int(match[1] + fraction) * unit) // 10 ** len(fraction)
+    return int(int(match[1] + fraction) * unit // 10 ** len(fraction))
 
 
 def _near_unit(unit: str) -> str:

@@ -1,0 +1,75 @@
+"""Rules about the plan as a whole; rules about one engine live with the engine."""
+
+from collections.abc import Iterable
+
+from stackgen.domain.diagnostic import Diagnostic, error, warning
+from stackgen.domain.plan import KnownModel, Plan
+from stackgen.domain.units import show_size
+
+
+def run(plan: Plan) -> Iterable[Diagnostic]:
+    """Everything that the whole plan has wrong, except GPU memory."""
+    for rule in (host_ram, scenario_expectations, volume_sizes, unclaimed_gpus):
+        yield from rule(plan)
+
+
+def host_ram(plan: Plan) -> Iterable[Diagnostic]:
+    """Main memory is a budget too: weights on the host, prompt caches, what services declare."""
+    for ledger in plan.hosts:
+        if ledger.ram is not None and ledger.ram_high > ledger.ram:
+            yield error(
+                "plan/host-ram",
+                ("hosts", ledger.host, "ram"),
+                f"{ledger.host} needs {show_size(ledger.ram_high)} of main memory at worst "
+                f"and has {show_size(ledger.ram)}",
+                "keep fewer weights on the host, lower `cache_ram`, or load fewer models at once",
+            )
+
+
+def scenario_expectations(plan: Plan) -> Iterable[Diagnostic]:
+    """A scenario that comes out otherwise than expected, in either direction."""
+    for result in plan.scenarios:
+        if result.verdict is result.expected:
+            continue
+        worst = min(result.gpus, key=lambda g: g.free, default=None)
+        detail = "nothing of it sits on a GPU"
+        if worst is not None:
+            sizes = f"{show_size(worst.high)} of {show_size(worst.usable)} usable"
+            detail = f"GPU {worst.index} of {worst.host} needs {sizes}"
+        yield error(
+            "plan/scenario",
+            ("scenarios", result.name),
+            f"expected `{result.expected.value}`, but it comes out as `{result.verdict.value}`: {detail}",
+            "change what is loaded, or `expect` when the figures are right",
+        )
+
+
+def volume_sizes(plan: Plan) -> Iterable[Diagnostic]:
+    """Weights that are larger than the volume that is to hold them."""
+    stored: dict[str, dict[str, KnownModel]] = {}
+    for service in plan.services.values():
+        if volume := service.linked.volumes.get("models"):
+            stored.setdefault(volume, {}).update(service.known)
+    for volume, models in stored.items():
+        size = plan.stack.volumes[volume].size if volume in plan.stack.volumes else None
+        need = sum(m.facts.file_bytes for m in models.values() if m.facts is not None)
+        if size is not None and need > size:
+            names = ", ".join(sorted(models))
+            yield error(
+                "plan/volume-size",
+                ("volumes", volume, "size"),
+                f"the weights of {names} take {show_size(need)}, the volume holds {show_size(size)}",
+                f"make the volume at least {show_size(need + need // 20)}, or store fewer models",
+            )
+
+
+def unclaimed_gpus(plan: Plan) -> Iterable[Diagnostic]:
+    """A service of an exclusive group that claims no GPU has nothing to be exclusive about."""
+    for index, group in enumerate(plan.stack.exclusive):
+        for name in sorted(group):
+            if not plan.stack.services[name].gpus:
+                yield warning(
+                    "plan/exclusive-without-gpu",
+                    ("exclusive", index),
+                    f"`{name}` claims no GPU, so there is nothing for it to hold exclusively",
+                )

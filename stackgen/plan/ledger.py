@@ -1,0 +1,107 @@
+"""The worst case of each GPU: which residents can be there at once, and which choice of them takes most."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from stackgen.domain.footprint import NOTHING
+from stackgen.domain.linked import LinkedHost, LinkedStack
+from stackgen.domain.plan import GpuLedger, HostLedger, Resident
+
+Loaded = Mapping[str, Sequence[Resident]]
+"""Per service, the residents that count on one GPU or on one host."""
+
+MAX_EXACT_CHOICES = 20
+"""Services in conflict on one GPU up to which every choice is tried; beyond it an upper bound is used."""
+
+
+def usable(capacity: int, reserve: int, headroom: int) -> int:
+    """What services may take of a GPU, in bytes: capacity less what others take, less the safety margin."""
+    return max(0, capacity - reserve - headroom)
+
+
+def largest(
+    residents: Iterable[Resident], limit: int, size: Callable[[Resident], int]
+) -> tuple[Resident, ...]:
+    """The `limit` residents that take most: a router evicts by count, so any of them can meet."""
+    sized = [r for r in residents if size(r) > 0]
+    return tuple(sorted(sized, key=lambda r: (-size(r), r.label))[:limit])
+
+
+def on_gpu(index: int) -> Callable[[Resident], int]:
+    """The high bound of a resident on one GPU, in bytes."""
+    return lambda resident: resident.gpus.get(index, NOTHING).high
+
+
+def heaviest_choice(weights: Mapping[str, int], groups: Iterable[frozenset[str]]) -> frozenset[str]:
+    """The services that take most together when each exclusive group lets in one of its members at most.
+
+    Exact up to MAX_EXACT_CHOICES services in conflict; beyond, all members of each group's heaviest are
+    taken, which can only err on the high side.
+    """
+    groups = [g & weights.keys() for g in groups]
+    rivals = {s: frozenset().union(*(g for g in groups if s in g)) - {s} for s in weights}
+    contested = sorted((s for s in weights if rivals[s]), key=lambda s: (-weights[s], s))
+    free = frozenset(s for s in weights if not rivals[s])
+    if len(contested) > MAX_EXACT_CHOICES:
+        return free | {max(g, key=lambda s: (weights[s], s)) for g in groups if g}
+
+    def best(rest: tuple[str, ...]) -> tuple[int, frozenset[str]]:
+        if not rest:
+            return 0, frozenset()
+        first, others = rest[0], rest[1:]
+        without = best(others) if any(o in rivals[first] for o in others) else (-1, frozenset())
+        weight, chosen = best(tuple(o for o in others if o not in rivals[first]))
+        return max((weight + weights[first], chosen | {first}), without, key=lambda c: c[0])
+
+    return free | best(tuple(contested))[1]
+
+
+def gpu_ledgers(
+    stack: LinkedStack, loaded: Mapping[str, Sequence[Resident]], limits: Mapping[str, int]
+) -> tuple[GpuLedger, ...]:
+    """One ledger for every GPU of the stack; `loaded` are all residents that may be there, per service."""
+    by_host: dict[str, list[str]] = {}
+    for name in loaded:
+        by_host.setdefault(stack.services[name].host.name, []).append(name)
+    return tuple(
+        ledger
+        for host in stack.hosts.values()
+        for ledger in _host_gpus(stack, host, {n: loaded[n] for n in by_host.get(host.name, ())}, limits)
+    )
+
+
+def _host_gpus(
+    stack: LinkedStack, host: LinkedHost, loaded: Loaded, limits: Mapping[str, int]
+) -> Iterable[GpuLedger]:
+    for gpu in host.gpus:
+        size = on_gpu(gpu.index)
+        here = {s: largest(residents, limits[s], size) for s, residents in loaded.items()}
+        weights = {s: sum(map(size, residents)) for s, residents in here.items() if residents}
+        chosen = heaviest_choice(weights, stack.exclusive)
+        yield GpuLedger(
+            host=host.name,
+            index=gpu.index,
+            model=gpu.model,
+            capacity=gpu.capacity,
+            usable=usable(gpu.capacity, gpu.reserve, stack.headroom),
+            residents=tuple((r, r.gpus[gpu.index]) for s in here if s in chosen for r in here[s]),
+        )
+
+
+def host_ledgers(
+    stack: LinkedStack, loaded: Mapping[str, Sequence[Resident]], limits: Mapping[str, int]
+) -> tuple[HostLedger, ...]:
+    """Main memory per host: what the residents keep there, and what services declare with `ram`."""
+
+    def high(resident: Resident) -> int:
+        return resident.host.high
+
+    ledgers = []
+    for host in stack.hosts.values():
+        weights = {
+            s: sum(map(high, largest(residents, limits[s], high))) + (stack.services[s].ram or 0)
+            for s, residents in loaded.items()
+            if stack.services[s].host.name == host.name
+        }
+        chosen = heaviest_choice(weights, stack.exclusive)
+        ledgers.append(HostLedger(host=host.name, ram=host.ram, ram_high=sum(weights[s] for s in chosen)))
+    return tuple(ledgers)

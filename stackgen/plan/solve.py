@@ -1,0 +1,130 @@
+"""Puts every resident on its GPUs, finds the largest safe `models_max`, and gives the verdict."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from stackgen.domain.contracts import Engines
+from stackgen.domain.diagnostic import Diagnostic
+from stackgen.domain.footprint import Basis, Memory, TermName, exact
+from stackgen.domain.linked import LinkedStack, MeasuredUse
+from stackgen.domain.plan import (
+    Demand,
+    GpuLedger,
+    KnownModel,
+    Limit,
+    Plan,
+    PlannedService,
+    Resident,
+    Verdict,
+)
+from stackgen.plan import advice, checks
+from stackgen.plan.ledger import gpu_ledgers, host_ledgers
+from stackgen.plan.scenarios import work_out
+
+
+def solve(stack: LinkedStack, known: Mapping[str, KnownModel], engines: Engines) -> Plan:
+    """The plan of a linked stack; `known` is by model name. Findings are data in it, nothing is raised."""
+    demands = {
+        name: measured(engines[service.engine].demand(service, known), name, stack.measured)
+        for name, service in stack.services.items()
+    }
+    loaded = {name: demand.residents for name, demand in demands.items()}
+    limits = safe_limits(stack, demands)
+    gpus = gpu_ledgers(stack, loaded, limits)
+    hosts = host_ledgers(stack, loaded, limits)
+    scenarios = tuple(work_out(stack, scenario, loaded, limits) for scenario in stack.scenarios)
+    unknown = any(demand.unknown for demand in demands.values())
+    over = any(gpu.free < 0 for gpu in gpus)
+    plan = Plan(
+        stack=stack,
+        verdict=Verdict.OVER_BUDGET if over else Verdict.UNKNOWN if unknown else Verdict.FITS,
+        gpus=gpus,
+        hosts=hosts,
+        scenarios=scenarios,
+        services={
+            name: PlannedService(
+                linked=service,
+                demand=demands[name],
+                models_max=limits[name],
+                known=_known_of(service.name, stack, known),
+            )
+            for name, service in stack.services.items()
+        },
+    )
+    return replace(plan, diagnostics=tuple(_findings(plan, known, engines)))
+
+
+def _findings(plan: Plan, known: Mapping[str, KnownModel], engines: Engines) -> Iterable[Diagnostic]:
+    yield from plan.stack.notes
+    for model in known.values():
+        yield from model.diagnostics
+    for name, service in plan.stack.services.items():
+        yield from engines[service.engine].check(service, known)
+        yield from plan.services[name].demand.diagnostics
+    yield from checks.run(plan)
+    yield from advice.over_budget(plan, known, engines)
+
+
+def measured(demand: Demand, service: str, figures: Sequence[MeasuredUse]) -> Demand:
+    """The demand with measured figures in place of ours, for the uses that have any."""
+    by_use = {m.use.use: m for m in figures if m.use.service == service}
+    if not by_use:
+        return demand
+    return replace(
+        demand, residents=tuple(_measured_resident(r, by_use.get(r.use)) for r in demand.residents)
+    )
+
+
+def _measured_resident(resident: Resident, figure: MeasuredUse | None) -> Resident:
+    if figure is None:
+        return resident
+
+    def term(size: int) -> Memory:
+        return Memory((exact(TermName.DECLARED, size, Basis.MEASURED, f"measured: {figure.reason}"),))
+
+    return replace(
+        resident,
+        gpus={index: term(size) for index, size in zip(resident.gpus, figure.gpus, strict=False)},
+        host=resident.host if figure.ram is None else term(figure.ram),
+    )
+
+
+def safe_limits(stack: LinkedStack, demands: Mapping[str, Demand]) -> dict[str, int]:
+    """How many residents of each service may be loaded at once, host by host."""
+    limits: dict[str, int] = {}
+    for host in stack.hosts.values():
+        here = {n: d for n, d in demands.items() if stack.services[n].host.name == host.name}
+        limits |= _limits_on(replace(stack, hosts={host.name: host}), here)
+    return {name: limits[name] for name in demands}
+
+
+def _limits_on(stack: LinkedStack, demands: Mapping[str, Demand]) -> dict[str, int]:
+    """`auto` starts with one model (or all that are loaded at start) and is raised, service by service in
+    turn, as long as every GPU that the service uses still fits in the worst case."""
+    loaded = {name: demand.residents for name, demand in demands.items()}
+    limits = {name: _first_limit(demand) for name, demand in demands.items()}
+    growing = [name for name, demand in demands.items() if demand.limit is Limit.AUTO]
+    while growing:
+        for name in list(growing):
+            raised = limits | {name: limits[name] + 1}
+            if raised[name] <= len(loaded[name]) and _fits(stack, name, gpu_ledgers(stack, loaded, raised)):
+                limits = raised
+            else:
+                growing.remove(name)
+    return limits
+
+
+def _first_limit(demand: Demand) -> int:
+    if isinstance(demand.limit, int):
+        # llama-server's 0 means no limit.
+        return demand.limit or len(demand.residents)
+    if demand.limit is Limit.ALL:
+        return len(demand.residents)
+    return max(1, sum(r.pinned for r in demand.residents))
+
+
+def _fits(stack: LinkedStack, service: str, gpus: Sequence[GpuLedger]) -> bool:
+    """Whether the GPUs of a service are within their budget."""
+    linked = stack.services[service]
+    mine = {gpu.index for gpu in linked.gpus}
+    return all(g.free >= 0 for g in gpus if g.host == linked.host.name and g.index in mine)
