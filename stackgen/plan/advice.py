@@ -27,8 +27,8 @@ def over_budget(plan: Plan, known: Mapping[str, KnownModel], engines: Engines) -
             severity=Severity.ERROR,
             path=("hosts", ledger.host, "gpus", ledger.index),
             message=(
-                f"GPU {ledger.index} of {ledger.host} ({ledger.model}) needs {show_size(ledger.high)} at worst "
-                f"and has {show_size(ledger.usable)} usable, {show_size(-ledger.free)} too little: {parts}"
+                f"GPU {ledger.index} of {ledger.host} ({ledger.model}) needs {show_size(ledger.high)} "
+                f"at worst, has {show_size(ledger.usable)} usable and lacks {show_size(-ledger.free)}: {parts}"
             ),
             hint=_hint(ways),
             related=tuple(

@@ -46,7 +46,7 @@ def solve(stack: LinkedStack, known: Mapping[str, KnownModel], engines: Engines)
                 linked=service,
                 demand=demands[name],
                 models_max=limits[name],
-                known=_known_of(service.name, stack, known),
+                known={use.model.name: known[use.model.name] for use in service.models},
             )
             for name, service in stack.services.items()
         },

@@ -1,0 +1,1 @@
+"""What people and programs see of a plan: text with bars, JSON, Markdown. Knows no rules."""

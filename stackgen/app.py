@@ -1,0 +1,147 @@
+"""The use-cases, and the only place that wires stages together."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from stackgen import registry
+from stackgen.domain.diagnostic import Diagnostic, StackError, has_errors
+from stackgen.domain.linked import LinkedModel, LinkedStack
+from stackgen.domain.plan import KnownModel, Plan
+from stackgen.domain.source import Position, Positions, Source
+
+if TYPE_CHECKING:
+    from stackgen.domain.workload import Deployment
+    from stackgen.io.tree import RenderedFile
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Loaded:
+    """A stack file that parses and links."""
+
+    source: Source
+    stack: LinkedStack
+
+
+class WrongStackError(Exception):
+    """The stack file is wrong; carries its source, so that a report can show the places."""
+
+    def __init__(self, source: Source, diagnostics: tuple[Diagnostic, ...]) -> None:
+        super().__init__(f"{source.name}: {len(diagnostics)} findings")
+        self.source = source
+        self.diagnostics = diagnostics
+
+
+def load(path: Path) -> Loaded:
+    """Read, parse and link a stack file, or the one in a folder. Raises InputError and WrongStackError."""
+    from stackgen.data import gpus
+    from stackgen.io import stackfile
+    from stackgen.spec.link import link
+    from stackgen.spec.parse import parse
+    from stackgen.spec.source import read
+
+    file = stackfile.find(path)
+    text = stackfile.read(file)
+    source = Source(name=str(file), text=text, data=None, positions=Positions({}, {(): Position(1, 1)}))
+    try:
+        source = read(str(file), text)
+        stack = link(
+            parse(source),
+            engines=registry.engines(),
+            platforms=registry.platforms(),
+            gpu=gpus.gpu,
+            gpu_names=gpus.gpu_names,
+        )
+    except StackError as exc:
+        raise WrongStackError(source, exc.diagnostics) from exc
+    return Loaded(source=source, stack=stack)
+
+
+def plan(stack: LinkedStack) -> Plan:
+    """The plan of a stack; findings that the owner allowed are notes in it."""
+    from stackgen.plan.solve import solve
+    from stackgen.spec import allow
+
+    known = {name: know(model) for name, model in stack.models.items()}
+    found = solve(stack, known, registry.engines())
+    return replace(found, diagnostics=tuple(allow.apply(found.diagnostics, stack.stack.allow)))
+
+
+def know(model: LinkedModel) -> KnownModel:
+    """What is known of a model: from its file when it is here, else from the built-in catalog."""
+    from stackgen.facts.known import from_catalog, from_header
+
+    path = model.request.path
+    if path is not None and path.endswith(".gguf") and Path(path).is_file():
+        from stackgen.io.local import read_gguf
+
+        return from_header(model, read_gguf(Path(path)))
+    return from_catalog(model)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Output:
+    """Rendered files by path below the output folder and by target, and what could not be expressed."""
+
+    files: Mapping[str, Mapping[PurePosixPath, "RenderedFile"]]
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def render(planned: Plan, source: Source, targets: Sequence[str] = ()) -> Output:
+    """Every file of a plan, for the targets named, or for all that its hosts need.
+
+    Raises StackError when something cannot be expressed; nothing is written.
+    """
+    from stackgen.emit import to_text
+    from stackgen.io.tree import RenderedFile
+
+    deployment = deploy(planned, PurePosixPath(source.name).name)
+    wanted = targets or sorted({h.host.platform for h in deployment.hosts} | set(registry.always()))
+    files: dict[str, dict[PurePosixPath, RenderedFile]] = {}
+    found: list[Diagnostic] = []
+    for name in wanted:
+        target = registry.targets()[name]
+        hosts = tuple(h for h in deployment.hosts if not target.platform or h.host.platform == name)
+        rendered = target.render(replace(deployment, hosts=hosts))
+        found.extend(rendered.diagnostics)
+        files[name] = {
+            document.path: RenderedFile(text=to_text(document), executable=document.executable)
+            for document in rendered.documents
+        }
+    if has_errors(found):
+        raise StackError(found)
+    return Output(files=files, diagnostics=tuple(found))
+
+
+def deploy(planned: Plan, source_name: str) -> "Deployment":
+    """Workloads per host: the waist between engines and targets."""
+    from stackgen.domain.workload import Deployment, HostDeployment
+
+    engines = registry.engines()
+    groups = _group_names(planned.stack.exclusive)
+
+    def host(name: str) -> HostDeployment:
+        services = [s for s in planned.services.values() if s.linked.host.name == name]
+        return HostDeployment(
+            host=planned.stack.hosts[name],
+            workloads=tuple(
+                replace(
+                    engines[s.linked.engine].lower(s, planned),
+                    exclusive=tuple(g for g, members in groups if s.linked.name in members),
+                )
+                for s in services
+            ),
+        )
+
+    return Deployment(
+        name=planned.stack.name,
+        source=source_name,
+        hosts=tuple(host(name) for name in planned.stack.hosts),
+        volumes=planned.stack.volumes,
+        exclusive=groups,
+    )
+
+
+def _group_names(exclusive: Iterable[frozenset[str]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    return tuple(("-or-".join(sorted(group)), tuple(sorted(group))) for group in exclusive)

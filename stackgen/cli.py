@@ -1,0 +1,276 @@
+"""The command line: options in, one use-case, exit status out.
+
+0 clean, 1 the stack is wrong or does not fit, 2 usage, 3 out of date, 70 a bug in stackgen, 130 interrupted.
+"""
+
+import sys
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from stackgen.app import Loaded, WrongStackError
+    from stackgen.domain.diagnostic import Diagnostic
+    from stackgen.domain.plan import Plan
+    from stackgen.domain.source import Source
+
+EXIT_WRONG, EXIT_USAGE, EXIT_OUT_OF_DATE, EXIT_BUG, EXIT_INTERRUPTED = 1, 2, 3, 70, 130
+
+cli = typer.Typer(
+    name="stackgen",
+    help="Plan and render a home AI stack: one stack.yaml in, a proof that it fits each GPU and every file out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+StackPath = Annotated[
+    Path, typer.Argument(metavar="STACK", help="a stack file, or the folder with stack.yaml")
+]
+
+
+class PlanFormat(str, Enum):
+    """How to print a plan."""
+
+    text = "text"
+    json = "json"
+    markdown = "markdown"
+    github = "github"
+
+
+@cli.command()
+def plan(
+    stack: StackPath = Path(),
+    output: Annotated[PlanFormat, typer.Option("--format", help="how to print it")] = PlanFormat.text,
+    explain: Annotated[
+        str | None, typer.Option(metavar="SERVICE/MODEL", help="print each formula with its numbers")
+    ] = None,
+) -> None:
+    """Show what sits on each GPU, what is free, and what to change. Exit status 1 when it does not fit."""
+    from stackgen import app
+    from stackgen.domain.diagnostic import has_errors
+
+    try:
+        loaded = app.load(stack)
+    except app.WrongStackError as exc:
+        _print_wrong(exc, output)
+        raise typer.Exit(EXIT_WRONG) from exc
+    planned = app.plan(loaded.stack)
+    if explain is not None:
+        _explain(planned, explain)
+    else:
+        _print_plan(planned, loaded, output)
+    raise typer.Exit(EXIT_WRONG if has_errors(planned.diagnostics) else 0)
+
+
+def _print_plan(planned: "Plan", loaded: "Loaded", output: PlanFormat) -> None:
+    if output is PlanFormat.text:
+        from stackgen.report.plan import show
+
+        show(planned, _console())
+        _print_diagnostics(planned.diagnostics, loaded.source, blank=True)
+    elif output is PlanFormat.json:
+        from stackgen.report.machine import as_json
+
+        _print_json(as_json(planned, loaded.source, planned.diagnostics))
+    elif output is PlanFormat.markdown:
+        from stackgen.report.machine import as_markdown
+
+        sys.stdout.write(as_markdown(planned, planned.diagnostics))
+    else:
+        from stackgen.report.diagnostics import github
+
+        sys.stdout.write(github(planned.diagnostics, loaded.source))
+
+
+def _print_wrong(exc: "WrongStackError", output: PlanFormat) -> None:
+    if output is PlanFormat.json:
+        from stackgen.report.machine import invalid_json
+
+        _print_json(invalid_json(exc.source, exc.diagnostics))
+    elif output is PlanFormat.github:
+        from stackgen.report.diagnostics import github
+
+        sys.stdout.write(github(exc.diagnostics, exc.source))
+    else:
+        _print_diagnostics(exc.diagnostics, exc.source)
+
+
+def _explain(planned: "Plan", wanted: str) -> None:
+    from stackgen.report.plan import explain
+
+    if not explain(planned, wanted, _console()):
+        names = ", ".join(r.label for s in planned.services.values() for r in s.demand.residents)
+        _fail(f"nothing in the plan is called {wanted!r}", f"there is: {names}")
+
+
+@cli.command()
+def render(
+    stack: StackPath = Path(),
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="DIR", help="output folder, such as a GitOps checkout")
+    ] = Path("out"),
+    target: Annotated[list[str] | None, typer.Option(help="render only this target (repeatable)")] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="write nothing; exit 3 when the folder is out of date")
+    ] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="write nothing; print what would change")] = False,
+    force: Annotated[bool, typer.Option("--force", help="overwrite files that were changed by hand")] = False,
+) -> None:
+    """Write every file of a stack that fits. Touches only files that it owns."""
+    from stackgen import app
+
+    try:
+        loaded = app.load(stack)
+    except app.WrongStackError as exc:
+        _print_diagnostics(exc.diagnostics, exc.source)
+        raise typer.Exit(EXIT_WRONG) from exc
+    raise typer.Exit(_render(loaded, out, tuple(target or ()), check=check, diff=diff, force=force))
+
+
+def _render(
+    loaded: "Loaded", out: Path, targets: tuple[str, ...], *, check: bool, diff: bool, force: bool
+) -> int:
+    from stackgen import app, registry
+    from stackgen.domain.diagnostic import StackError, has_errors
+    from stackgen.io import tree
+
+    if unknown := sorted(set(targets) - set(registry.target_names())):
+        _fail(f"there is no target {unknown[0]!r}", f"there are: {', '.join(registry.target_names())}")
+    planned = app.plan(loaded.stack)
+    try:
+        output = app.render(planned, loaded.source, targets) if not has_errors(planned.diagnostics) else None
+    except StackError as exc:
+        _print_diagnostics((*planned.diagnostics, *exc.diagnostics), loaded.source)
+        return EXIT_WRONG
+    _print_diagnostics((*planned.diagnostics, *(output.diagnostics if output else ())), loaded.source)
+    if output is None:
+        _note("nothing was rendered: the stack does not fit or is wrong; `stackgen plan` shows the figures")
+        return EXIT_WRONG
+    changes = tree.compare(out, output.files)
+    if diff:
+        sys.stdout.write(tree.diff(changes))
+    if check or diff:
+        _note(tree.summary(changes))
+        return EXIT_OUT_OF_DATE if check and not changes.clean else 0
+    tree.apply(changes, force=force)
+    _note(tree.summary(changes, done=True))
+    return EXIT_WRONG if changes.conflicts and not force else 0
+
+
+@cli.command(context_settings={"ignore_unknown_options": True})
+def estimate(
+    model: Annotated[str, typer.Argument(help="a GGUF file, or just its header")],
+    flags: Annotated[list[str] | None, typer.Argument(help="llama-server's own flags, after --")] = None,
+    device: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--device",
+            "-d",
+            metavar="SIZE",
+            help="usable memory of a GPU, such as 24GiB, or its name, such as rtx-3090 (repeatable)",
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print bytes as JSON")] = False,
+) -> None:
+    """Show what a llama-server command line takes on each GPU."""
+    from stackgen.api import estimate as run
+    from stackgen.report.estimate import show
+
+    result = run(model, argv=flags or [], devices=[_device(d) for d in device or []])
+    if as_json:
+        _print_json(result.to_dict())
+    else:
+        show(result, _console())
+
+
+def _device(text: str) -> int:
+    from stackgen.data import gpus
+    from stackgen.domain.units import parse_size
+
+    if found := gpus.gpu(text):
+        return found.capacity_mib * 1024**2
+    try:
+        return parse_size(text)
+    except ValueError as exc:
+        _fail(f"--device: {exc}", "or name a card of the built-in table, such as rtx-3090")
+
+
+@cli.command()
+def schema() -> None:
+    """Print the JSON Schema of stack.yaml, for editors."""
+    from stackgen import registry
+    from stackgen.spec.schema import schema as build
+
+    _print_json(build(registry.engines()))
+
+
+@cli.command()
+def version() -> None:
+    """Print the version."""
+    from importlib.metadata import version as installed
+
+    typer.echo(f"stackgen {installed('stackgen')}")
+
+
+def _console() -> "Console":
+    """The terminal; 100 columns when the output goes to a file, so that it reads the same everywhere."""
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=False, width=None if sys.stdout.isatty() else 100)
+
+
+def _print_diagnostics(
+    diagnostics: tuple["Diagnostic", ...], source: "Source", *, blank: bool = False
+) -> None:
+    from stackgen.report.diagnostics import show
+
+    if not diagnostics:
+        return
+    import os
+    import shutil
+
+    color = sys.stderr.isatty() and "NO_COLOR" not in os.environ
+    width = shutil.get_terminal_size((100, 24)).columns if sys.stderr.isatty() else 100
+    sys.stdout.flush()
+    sys.stderr.write(("\n" if blank else "") + show(diagnostics, source, width=width, color=color))
+
+
+def _print_json(data: dict[str, Any]) -> None:
+    import json
+
+    sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+
+
+def _note(text: str) -> None:
+    sys.stderr.write(text.rstrip("\n") + "\n")
+
+
+def _fail(message: str, hint: str | None = None) -> NoReturn:
+    _note(f"stackgen: {message}" + (f"\n  hint: {hint}" if hint else ""))
+    raise typer.Exit(EXIT_USAGE)
+
+
+def main() -> None:
+    """Run the command line; every failure has a message and an exit status of the contract."""
+    from stackgen.domain.failure import Failure
+
+    try:
+        cli()
+    except Failure as exc:
+        _note(f"stackgen: {exc}" + (f"\n  hint: {exc.hint}" if exc.hint else ""))
+        sys.exit(exc.status)
+    except KeyboardInterrupt:
+        _note("interrupted")
+        sys.exit(EXIT_INTERRUPTED)
+    except Exception:  # noqa: BLE001 - the last line of defence: a traceback is for us, not for users
+        import traceback
+
+        _note("stackgen: this is a bug in stackgen, not in your stack; please report it with the lines below")
+        traceback.print_exc()
+        sys.exit(EXIT_BUG)

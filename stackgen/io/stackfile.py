@@ -1,0 +1,35 @@
+"""Reads a stack file from where the user pointed to."""
+
+from pathlib import Path
+
+from stackgen.domain.failure import Failure
+
+MAX_BYTES = 4 * 1024**2
+"""No stack.yaml of a person comes near this; a wrong file is refused before it is parsed."""
+
+
+class InputError(Failure):
+    """The user named something that cannot be read."""
+
+
+def find(path: Path) -> Path:
+    """The stack file: the file itself, or stack.yaml in the folder. Raises InputError."""
+    if path.is_dir():
+        path = path / "stack.yaml"
+        if not path.is_file():
+            raise InputError(f"there is no stack.yaml in {path.parent}", "name the file, or the folder that holds it")
+    elif not path.exists():
+        raise InputError(f"{path} does not exist", "name a stack.yaml or the folder that holds it")
+    return path
+
+
+def read(path: Path) -> str:
+    """The text of a stack file. Raises InputError."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise InputError(f"{path} is larger than {MAX_BYTES // 1024**2} MiB, which no stack.yaml is")
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as exc:
+        raise InputError(f"{path} is not UTF-8 text (byte {exc.start})", "save it as UTF-8") from exc
+    except OSError as exc:
+        raise InputError(f"{path}: {exc.strerror or exc}") from exc
