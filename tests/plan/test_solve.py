@@ -16,7 +16,7 @@ from stackgen.domain.stack import Volume
 from stackgen.domain.units import GIB
 from stackgen.plan.ledger import MAX_EXACT_CHOICES, heaviest_choice
 from stackgen.plan.solve import solve
-from tests.plan.builders import SizedEngine, host, known, service, stack
+from tests.support.planning import SizedEngine, host, known, service, stack
 
 
 def plan_of(linked: LinkedStack) -> Plan:
