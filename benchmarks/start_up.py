@@ -1,8 +1,8 @@
-"""Whole-process time of `stackgen plan` and `--help`, as a ratio to importing the libraries that it stands on.
+"""Whole-process time of `stackgen plan` and `--help`, as a ratio to the imports that they stand on.
 
     python benchmarks/start_up.py [RUNS]
 
-The two commands run in turn, so that a machine that is slow for a while is slow for both; the medians are printed.
+The two commands run in turn, so that a machine that is slow for a while is slow for both; medians are printed.
 """
 
 import os

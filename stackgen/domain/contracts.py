@@ -32,14 +32,30 @@ class Role:
 class Engine(Protocol):
     """A program that stack.yaml can name under `engine:`. One file (or package) in `engines/` each."""
 
-    name: str
-    summary: str
-    volume_roles: Mapping[str, Role] | None
-    """Keys under `volumes`; None = absolute paths inside the container, free to choose."""
-    use_roles: Mapping[str, Role]
-    """Keys under `uses`."""
-    offers: frozenset[str]
-    """The `uses` roles that this engine can fill for others, such as chat or images."""
+    @property
+    def name(self) -> str:
+        """The value of `engine:` in stack.yaml."""
+        ...
+
+    @property
+    def summary(self) -> str:
+        """One line for people."""
+        ...
+
+    @property
+    def volume_roles(self) -> Mapping[str, Role] | None:
+        """Keys under `volumes`; None = absolute paths inside the container, free to choose."""
+        ...
+
+    @property
+    def use_roles(self) -> Mapping[str, Role]:
+        """Keys under `uses`."""
+        ...
+
+    @property
+    def offers(self) -> frozenset[str]:
+        """The `uses` roles that this engine can fill for others, such as chat or images."""
+        ...
 
     def options(self, service: Service, path: YamlPath) -> Parsed:
         """Check `options` of a service; `path` leads to the service."""
@@ -81,14 +97,30 @@ class Rendered:
 class Target(Protocol):
     """A platform that files can be rendered for. One file in `targets/` each."""
 
-    name: str
-    summary: str
-    platform: bool
-    """Whether a host can name it under `platform:`; else it renders beside the platforms, for all hosts."""
-    handles: frozenset[str]
-    """Fields of Workload that it expresses."""
-    rejects: frozenset[str]
-    """Fields of Workload that it answers with a diagnostic when they are set."""
+    @property
+    def name(self) -> str:
+        """The value of `platform:` in stack.yaml, and of `--target`."""
+        ...
+
+    @property
+    def summary(self) -> str:
+        """One line for people."""
+        ...
+
+    @property
+    def platform(self) -> bool:
+        """Whether a host can name it under `platform:`; else it renders beside the platforms, for all hosts."""
+        ...
+
+    @property
+    def handles(self) -> frozenset[str]:
+        """Fields of Workload that it expresses."""
+        ...
+
+    @property
+    def rejects(self) -> frozenset[str]:
+        """Fields of Workload that it answers with a diagnostic when they are set."""
+        ...
 
     def render(self, deployment: Deployment) -> Rendered:
         """Documents for the hosts of this deployment, which all have this platform."""
