@@ -1,11 +1,21 @@
 """What can be wrong with a stack, as data: a kind, a place in the YAML tree, a message and a way out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 YamlPath = tuple[str | int, ...]
 """Keys and indexes from the root of stack.yaml, such as ("services", "llama", "gpus", 0)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Line and column, both counted from 1, and how many characters of that line are meant."""
+
+    line: int
+    column: int
+    width: int = 1
+    """0 = the file as a whole: no single word is to blame."""
 
 
 class Severity(Enum):
@@ -28,14 +38,28 @@ class Diagnostic:
     related: tuple[tuple[YamlPath, str], ...] = ()
     at_key: bool = False
     """Point at the key rather than at its value, as for a key that should not be there."""
+    position: Position | None = None
+    """Where it is when no path can tell: a syntax error has no tree, a duplicate key has two places."""
 
 
 def error(
-    kind: str, path: YamlPath, message: str, hint: str | None = None, *, at_key: bool = False
+    kind: str,
+    path: YamlPath,
+    message: str,
+    hint: str | None = None,
+    *,
+    at_key: bool = False,
+    related: tuple[tuple[YamlPath, str], ...] = (),
 ) -> Diagnostic:
     """An error diagnostic."""
     return Diagnostic(
-        kind=kind, severity=Severity.ERROR, path=path, message=message, hint=hint, at_key=at_key
+        kind=kind,
+        severity=Severity.ERROR,
+        path=path,
+        message=message,
+        hint=hint,
+        at_key=at_key,
+        related=related,
     )
 
 
@@ -61,9 +85,32 @@ class StackError(Exception):
         super().__init__("; ".join(d.message for d in self.diagnostics))
 
 
+def dotted(path: YamlPath) -> str:
+    """A path for people and for JSON: `services.llama.gpus[0]`."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return text.removeprefix(".")
+
+
 def did_you_mean(word: str, allowed: Iterable[str]) -> str | None:
     """The nearest allowed word, as a hint, or None when nothing is near."""
+    near = nearest(word, allowed)
+    return None if near is None else f"did you mean `{near}`?"
+
+
+def nearest(word: str, allowed: Iterable[str]) -> str | None:
+    """The allowed word that looks most like `word`, whatever its case and its hyphens, or None."""
     from difflib import get_close_matches
 
-    near = get_close_matches(word, list(allowed), n=1, cutoff=0.6)
-    return f"did you mean `{near[0]}`?" if near else None
+    plain = {_letters(name): name for name in sorted(allowed, reverse=True)}
+    found = get_close_matches(_letters(word), plain, n=1, cutoff=0.6)
+    return plain[found[0]] if found else None
+
+
+def _letters(word: str) -> str:
+    return word.lower().replace("-", "").replace("_", "").replace(" ", "")
+
+
+def one_of(words: Sequence[str], last: str = "or") -> str:
+    """A list for a sentence: `a`, `b` or `c`."""
+    quoted = [f"`{word}`" for word in words]
+    return f" {last} ".join((", ".join(quoted[:-1]), quoted[-1])) if len(quoted) > 1 else "".join(quoted)
