@@ -109,7 +109,7 @@ class Target(Protocol):
 
     @property
     def platform(self) -> bool:
-        """Whether a host can name it under `platform:`; else it renders beside the platforms, for all hosts."""
+        """Whether a host can name it under `platform:`; else it renders for all hosts."""
         ...
 
     @property
@@ -123,7 +123,7 @@ class Target(Protocol):
         ...
 
     def render(self, deployment: Deployment) -> Rendered:
-        """Documents for the hosts of this deployment, which all have this platform."""
+        """Documents for the hosts that have this platform; the others tell where their services listen."""
         ...
 
 

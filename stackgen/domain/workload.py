@@ -7,7 +7,7 @@ holds every target to that.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, Literal
 
 from stackgen.domain.diagnostic import YamlPath
 from stackgen.domain.document import Format
@@ -71,8 +71,8 @@ class Health:
     start_period: int = 60
     interval: int = 30
     timeout: int = 5
-    tool: str = "curl"
-    """A program inside the image that can ask: curl, wget or python3."""
+    tool: Literal["curl", "wget", "python3"] = "curl"
+    """A program inside the image that can ask."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
