@@ -1,0 +1,142 @@
+"""Where each node runs and what must be copied between places (`ggml_backend_sched_split_graph`).
+
+Places are numbers, devices first, the host last. Devices are assumed to support every operation. The engine's wish
+to run a block's first norm on the block's own device is left out: its memory pass forgets it before it measures.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from stackgen.memory.graph.tensors import Graph, Tensor
+
+PIPELINE_COPIES = 4
+"""GGML_SCHED_MAX_COPIES."""
+
+
+@dataclass(slots=True)
+class Schedule:
+    """Nodes and leafs in the order of allocation, each with its place (the node's `backend`)."""
+
+    nodes: list[Tensor] = field(default_factory=list)
+    leafs: list[Tensor] = field(default_factory=list)
+    n_splits: int = 0
+
+
+def schedule(graph: Graph, host: int, *, pipeline: bool) -> Schedule:
+    """Assign places, split, and add the copies of what crosses a split."""
+    for t in (*graph.leafs, *graph.nodes):
+        t.backend = _by_weights(t, host)
+    work = [t for t in graph.nodes if not t.is_view]
+    # Devices spread over what nothing pins, first down, then up; the host takes what is left.
+    _spread(work, skip=host)
+    _spread(reversed(work), skip=host)
+    _spread(work, skip=-1)
+    _spread(reversed(work), skip=-1)
+    _settle(graph)
+    return _split(graph, host, PIPELINE_COPIES if pipeline else 1)
+
+
+def _by_weights(t: Tensor, host: int) -> int:
+    """The place that a tensor's own storage or its weights dictate, or -1."""
+    home = t.place if t.view is None else t.view.place
+    if home is not None:
+        return home
+    if t.input:
+        return host
+    if not t.weak:
+        for s in t.src:
+            if s.weight and s.place is not None:
+                return s.place
+    return -1
+
+
+def _spread(nodes: Iterable[Tensor], skip: int) -> None:
+    current = -1
+    for t in nodes:
+        if t.backend != -1:
+            current = -1 if t.backend == skip else t.backend
+        elif current != -1:
+            t.backend = current
+
+
+def _settle(graph: Graph) -> None:
+    """Views go where their source is, operands without a place where they are used."""
+    for t in graph.nodes:
+        if t.view is not None and t.backend == -1:
+            t.backend = t.view.backend
+        for s in t.src:
+            if s.backend == -1:
+                s.backend = s.view.backend if s.view is not None else t.backend
+        if t.backend == -1:
+            t.backend = 0
+
+
+def _home(t: Tensor) -> int:
+    """The place whose memory holds a tensor."""
+    root = t if t.view is None else t.view
+    return root.place if root.place is not None else t.backend if t.backend != -1 else root.backend
+
+
+def _split(graph: Graph, host: int, n_copies: int) -> Schedule:
+    """Runs of nodes on one place, each with the inputs that must be copied to it at its start."""
+    work = [t for t in graph.nodes if not t.is_view]
+    current = work[0].backend if work else host
+    splits: list[tuple[int, list[Tensor], list[Tensor]]] = [(current, [], [])]
+    for t in graph.nodes:
+        if t.is_view:
+            splits[-1][2].append(t)
+            continue
+        if t.backend != current or (splits[-1][1] and _needs_new_split(t, current)):
+            current = t.backend
+            splits.append((current, [], []))
+        inputs = splits[-1][1]
+        for s in t.src:
+            if s.backend != current and _home(s) != current:
+                if s.copies is None:
+                    s.copies = {}
+                if current not in s.copies:
+                    s.copies[current] = _copy(s, current, pinned=n_copies > 1)
+                    inputs.append(s)
+        t.src = tuple(_local(s, current) for s in t.src)
+        splits[-1][2].append(t)
+    return _lay_out(graph, splits, n_copies)
+
+
+def _needs_new_split(t: Tensor, current: int) -> bool:
+    """A weight from elsewhere starts a split, so that its copy can reuse the bytes of the last one."""
+    return any(s.weight and s.backend != current and _home(s) != current for s in t.src)
+
+
+def _local(s: Tensor, place: int) -> Tensor:
+    if s.copies is not None and s.backend != place and place in s.copies and _home(s) != place:
+        return s.copies[place]
+    return s
+
+
+def _copy(s: Tensor, place: int, *, pinned: bool) -> Tensor:
+    t = Tensor(s.type, s.ne)
+    t.nb, t.backend, t.input, t.output = s.nb, place, pinned, pinned
+    return t
+
+
+def _lay_out(graph: Graph, splits: list[tuple[int, list[Tensor], list[Tensor]]], n_copies: int) -> Schedule:
+    out = Schedule(n_splits=len(splits))
+    if n_copies > 1:
+        for leaf in graph.leafs:
+            if leaf.input:
+                leaf.output = True
+                out.leafs.append(leaf)
+                out.leafs += [_copy(leaf, leaf.backend, pinned=True) for _ in range(n_copies - 1)]
+    for place, inputs, nodes in splits:
+        for s in inputs:
+            assert s.copies is not None
+            first = s.copies[place]
+            keep = Tensor(s.type, s.ne, (s,))  # keeps the source alive until it is copied
+            keep.place = keep.backend = s.backend  # it takes no bytes itself
+            out.nodes += [keep, first]
+            if n_copies > 1:
+                out.leafs.append(first)
+                out.leafs += [_copy(s, place, pinned=True) for _ in range(n_copies - 1)]
+        out.nodes += nodes
+    out.leafs += graph.leafs
+    return out

@@ -1,0 +1,230 @@
+"""Tensors of a compute graph and the operations that make them: shapes and lifetimes, no data.
+
+Each method mirrors the ggml function of its name as far as memory sees it: the shape and the layout of the
+result, whether it may take over its operand's bytes, whether it is a view. Shapes are in ggml order.
+"""
+
+from math import prod
+
+SIZE = {"f32": 4, "f16": 2, "i32": 4, "i64": 8}
+Shape = tuple[int, int, int, int]
+
+
+class Tensor:
+    """One node or leaf. `place` is set for what exists outside the graph: weights and caches."""
+
+    __slots__ = (
+        "address", "backend", "copies", "inplace", "input", "is_view", "n_children", "n_views", "name", "nb", "ne",
+        "output", "owned", "place", "seen", "src", "type", "view", "weak", "weight",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        kind: str,
+        ne: Shape,
+        src: tuple["Tensor", ...] = (),
+        *,
+        inplace: bool = False,
+        name: str = "",
+    ) -> None:
+        self.type, self.ne, self.src, self.inplace, self.name = kind, ne, src, inplace, name
+        self.nb: Shape | None = None
+        """Strides in bytes; None = contiguous."""
+        self.view: Tensor | None = None
+        self.is_view = False
+        """A view, reshape or permutation: no work and no split of its own."""
+        self.weak = False
+        """An operation whose weights do not decide where it runs (rope, flash attention)."""
+        self.place: int | None = None
+        self.weight = False
+        self.input = self.output = False
+        self.seen = False
+        # the scheduler's and the allocator's notes
+        self.backend = -1
+        self.copies: dict[int, Tensor] | None = None
+        self.n_children = self.n_views = 0
+        self.owned = False
+        self.address = (-1, 0)
+        """Place and offset that the allocator chose."""
+
+    @property
+    def size(self) -> int:
+        """Bytes from the first element to the last, gaps included."""
+        a, b, c, d = self.ne
+        if self.nb is None:
+            return a * b * c * d * SIZE[self.type]
+        return SIZE[self.type] + sum((n - 1) * stride for n, stride in zip(self.ne, self.nb, strict=True))
+
+    @property
+    def strides(self) -> Shape:
+        """Strides in bytes."""
+        return self.nb or contiguous(self.type, self.ne)
+
+
+def contiguous(kind: str, ne: Shape) -> Shape:
+    """Strides of a tensor without gaps."""
+    a = SIZE[kind]
+    b = a * ne[0]
+    c = b * ne[1]
+    return (a, b, c, c * ne[2])
+
+
+def same_layout(a: Tensor, b: Tensor) -> bool:
+    """Same type, shape and strides: one may take over the bytes of the other."""
+    return a.type == b.type and a.ne == b.ne and (a.nb == b.nb or a.strides == b.strides)
+
+
+def _four(ne: tuple[int, ...]) -> Shape:
+    return (*ne, 1, 1, 1)[:4]  # type: ignore[return-value]  # always four
+
+
+class Graph:
+    """Builds nodes in the engine's order: operands first, left to right, when a result is expanded."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Tensor] = []
+        self.leafs: list[Tensor] = []
+
+    # -- leafs
+
+    def input(self, kind: str, *ne: int, name: str = "") -> Tensor:
+        """What the host writes before each run."""
+        t = Tensor(kind, _four(ne), name=name)
+        t.input = True
+        return t
+
+    def weight(self, place: int, *ne: int, name: str = "") -> Tensor:
+        """A tensor of the model; its type does not matter here."""
+        t = Tensor("f32", _four(ne), name=name)
+        t.place, t.weight = place, True
+        return t
+
+    def cache(self, place: int, *ne: int, kind: str = "f16") -> Tensor:
+        """A tensor that lives from run to run."""
+        t = Tensor(kind, _four(ne))
+        t.place = place
+        return t
+
+    def expand(self, t: Tensor) -> Tensor:
+        """Append what t needs and t itself (`ggml_build_forward_expand`)."""
+        if t.seen:
+            return t
+        t.seen = True
+        for s in t.src:
+            if not s.seen:
+                self.expand(s)
+        (self.nodes if t.src else self.leafs).append(t)
+        return t
+
+    # -- matrix products and attention
+
+    def mul_mat(self, a: Tensor, b: Tensor) -> Tensor:
+        """[k, m] x [k, n, ...] -> [m, n, ...]."""
+        return Tensor("f32", (a.ne[1], b.ne[1], b.ne[2], b.ne[3]), (a, b))
+
+    def mul_mat_id(self, a: Tensor, b: Tensor, ids: Tensor) -> Tensor:
+        """The experts of each token: [k, m, experts] x [k, ., tokens] -> [m, used, tokens]."""
+        return Tensor("f32", (a.ne[1], ids.ne[0], b.ne[2], 1), (a, b, ids))
+
+    def flash_attn(
+        self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor, sinks: Tensor | None = None
+    ) -> Tensor:
+        """-> [head, heads, tokens, streams]."""
+        src = (q, k, v, mask) if sinks is None else (q, k, v, mask, sinks)
+        t = Tensor("f32", (v.ne[0], q.ne[2], q.ne[1], q.ne[3]), src)
+        t.weak = True
+        return t
+
+    def soft_max(self, a: Tensor, mask: Tensor | None = None, sinks: Tensor | None = None) -> Tensor:
+        """In place where it can be."""
+        src = tuple(t for t in (a, mask, sinks) if t is not None)
+        return Tensor("f32", a.ne, src, inplace=True)
+
+    # -- element-wise; all of these may take over an operand's bytes
+
+    def same(self, a: Tensor, *others: Tensor) -> Tensor:
+        """add, mul, div, scale, clamp, unary functions, rms_norm: the shape of a, in place where it can be."""
+        return Tensor(a.type, a.ne, (a, *others), inplace=True)
+
+    add = mul = same
+
+    def rope(self, a: Tensor, positions: Tensor, factors: Tensor | None = None) -> Tensor:
+        """Rotary positions."""
+        t = Tensor(a.type, a.ne, (a, positions) if factors is None else (a, positions, factors), inplace=True)
+        t.weak = True
+        return t
+
+    # -- results of their own
+
+    def op(self, ne: tuple[int, ...], *src: Tensor, kind: str = "f32") -> Tensor:
+        """Any operation whose result needs bytes of its own."""
+        return Tensor(kind, _four(ne), src)
+
+    def own(self, a: Tensor, *others: Tensor, kind: str | None = None) -> Tensor:
+        """norm, l2_norm, cont, cast, swiglu_split: the shape of a, never in place."""
+        return Tensor(kind or a.type, a.ne, (a, *others))
+
+    cont = own
+
+    def get_rows(self, a: Tensor, ids: Tensor) -> Tensor:
+        """The rows of a that ids name."""
+        return Tensor("f32", (a.ne[0], ids.ne[0], ids.ne[1], ids.ne[2]), (a, ids))
+
+    def concat(self, a: Tensor, b: Tensor, dim: int = 0) -> Tensor:
+        """One after the other along `dim`."""
+        ne = list(a.ne)
+        ne[dim] += b.ne[dim]
+        return self.op(tuple(ne), a, b)
+
+    def cont_2d(self, a: Tensor, *ne: int) -> Tensor:
+        """A gapless copy in another shape."""
+        return Tensor(a.type, _four(ne), (a,))
+
+    # -- views
+
+    def view(self, a: Tensor, *ne: int, nb: tuple[int, ...] = ()) -> Tensor:
+        """A window into a; `nb` are the strides of dimensions 1 and up."""
+        t = Tensor(a.type, _four(ne), (a,))
+        t.view, t.is_view = (a.view or a), True
+        if nb:
+            full = [SIZE[a.type], *nb]
+            while len(full) < 4:
+                full.append(full[-1] * t.ne[len(full) - 1])
+            strides: Shape = (full[0], full[1], full[2], full[3])
+            t.nb = None if strides == contiguous(t.type, t.ne) else strides
+        return t
+
+    def reshape(self, a: Tensor, *ne: int) -> Tensor:
+        """The same bytes in another shape."""
+        return self.view(a, *ne)
+
+    def permute(self, a: Tensor, p0: int, p1: int, p2: int, p3: int) -> Tensor:
+        """Dimensions in another order; dimension i goes to p_i."""
+        ne, nb, old = [0] * 4, [0] * 4, a.strides
+        for i, p in enumerate((p0, p1, p2, p3)):
+            ne[p], nb[p] = a.ne[i], old[i]
+        t = Tensor(a.type, (ne[0], ne[1], ne[2], ne[3]), (a,))
+        t.view, t.is_view = (a.view or a), True
+        t.nb = (nb[0], nb[1], nb[2], nb[3])
+        return t
+
+    def transpose(self, a: Tensor) -> Tensor:
+        """Rows as columns."""
+        return self.permute(a, 1, 0, 2, 3)
+
+    def set_rows(self, a: Tensor, rows: Tensor, ids: Tensor) -> Tensor:
+        """Write rows into a: real work, but its result is a view of a."""
+        t = Tensor(a.type, a.ne, (rows, ids, a))
+        t.view = a.view or a
+        return t
+
+    def copy(self, a: Tensor, to: Tensor) -> Tensor:
+        """Write a into `to`: real work, but its result is a view of `to`."""
+        t = Tensor(to.type, to.ne, (a, to))
+        t.view, t.nb = (to.view or to), to.nb
+        return t
+
+
+def elements(t: Tensor) -> int:
+    """Number of elements."""
+    return prod(t.ne)

@@ -1,0 +1,224 @@
+"""Common ground of all models: inputs, norms, feed-forward networks, head (`llm_graph_context`)."""
+
+from collections.abc import Mapping
+from functools import cached_property
+
+from stackgen.domain.facts import Attention, Layer, ModelFacts, Weight
+from stackgen.domain.ggml import is_quantized
+from stackgen.domain.llama import LlamaParams
+from stackgen.memory.geometry import Geometry
+from stackgen.memory.graph.tensors import Graph, Tensor
+from stackgen.memory.placement import Placement
+
+
+class Inputs:
+    """What the host writes for each micro-batch, made when first asked for."""
+
+    def __init__(self, b: "Builder") -> None:
+        self.b = b
+        self._made: dict[str, Tensor] = {}
+
+    def _once(self, name: str, kind: str, *ne: int) -> Tensor:
+        if name not in self._made:
+            self._made[name] = self.b.g.input(kind, *ne, name=name)
+        return self._made[name]
+
+    @property
+    def positions(self) -> Tensor:
+        """One position a token; four with multi-axis rotary positions."""
+        axes = 4 if self.b.facts.number("rope.dimension_sections") > 0 else 1
+        return self._once("positions", "i32", self.b.n * axes)
+
+    @property
+    def out_ids(self) -> Tensor:
+        """The rows whose logits are wanted."""
+        return self._once("out_ids", "i32", self.b.n_outputs)
+
+    def mask(self, window: int | None) -> Tensor:
+        """[cells, tokens of a stream, 1, streams]; f16 with flash attention, f32 without."""
+        kind = "f16" if self.b.geo.flash_attn else "f32"
+        if "no_cache" in self.b.facts.traits:
+            return self._once(f"mask {bool(window)}", kind, self.b.n, self.b.n)
+        streams = self.b.geo.n_stream
+        cells = self.b.cells(window)
+        return self._once(f"mask {bool(window)}", kind, cells, self.b.n // streams, 1, streams)
+
+    def cache_rows(self, which: str, window: int | None, width: int = 1) -> Tensor:
+        """Where the new keys or values go, one index a token (times `width` for transposed values)."""
+        return self._once(f"{which} {bool(window)}", "i64", self.b.n * width)
+
+    def rotation(self, which: str, window: int | None, kind: str, length: int) -> Tensor | None:
+        """The matrix that spreads outliers before a cache is quantised (`build_input_k_rot`)."""
+        if not is_quantized(kind) or length % 64:
+            return None
+        n = 64
+        while which == "k" and length % (2 * n) == 0:
+            n *= 2
+        return self._once(f"rot {which} {bool(window)}", "f32", n, n)
+
+    def states(self) -> Tensor:
+        """Which recurrent state belongs to which sequence."""
+        return self._once("states", "i32", self.b.geo.n_seq)
+
+
+class Builder:
+    """Builds one worst-case graph; `i` is the block at work, `w` its tensors."""
+
+    def __init__(self, facts: ModelFacts, params: LlamaParams, geo: Geometry, placement: Placement) -> None:
+        self.facts, self.params, self.geo, self.placement = facts, params, geo, placement
+        self.g = Graph()
+        self.n, self.n_outputs = geo.n_ubatch, geo.n_outputs
+        self.embd = facts.embedding_length
+        self.rms = "attention.layer_norm_rms_epsilon" in facts.values
+        self.inputs = Inputs(self)
+        self.i = 0
+        self.layer = Layer()
+        self.w: Mapping[str, Weight] = {}
+        self._leafs: dict[str, Tensor] = {}
+        self._tables: dict[int, Mapping[str, Weight]] = {}
+
+    # -- weights
+
+    def enter(self, i: int) -> None:
+        """Turn to block i."""
+        self.i, self.layer = i, self.facts.layers[i]
+        if id(self.layer) not in self._tables:
+            self._tables[id(self.layer)] = {w.name: w for w in self.layer.weights}
+        self.w = self._tables[id(self.layer)]
+        self._leafs = {}
+
+    def has(self, name: str) -> bool:
+        """Whether this block has a tensor."""
+        return name in self.w
+
+    def weight(self, name: str) -> Tensor:
+        """A tensor of this block as a leaf."""
+        if name not in self._leafs:
+            w = self.w[name]
+            where = (
+                self.placement.of(f"blk.{self.i}.{name}", self.i) if self.placement.overrides else self.home
+            )
+            self._leafs[name] = self.g.weight(where, *w.shape, name=name)
+        return self._leafs[name]
+
+    def maybe(self, name: str) -> Tensor | None:
+        """A tensor of this block, or None."""
+        return self.weight(name) if name in self.w else None
+
+    @property
+    def home(self) -> int:
+        """Where this block's weights are."""
+        return self.placement.layers[self.i]
+
+    @property
+    def cache_home(self) -> int:
+        """Where this block's cache is."""
+        return self.home if self.geo.offload_cache else self.placement.host
+
+    @cached_property
+    def widest_v(self) -> int:
+        """The widest row of values of any layer: transposed caches are all this wide."""
+        attention = [x.attention for x in self.facts.layers if x.attention is not None]
+        return max((a.heads_kv * a.value_length for a in attention), default=0)
+
+    def shared_cache_home(self, a: Attention) -> int:
+        """Where the cache is that a layer without one reads: of the last layer before it of its kind."""
+        layers = self.facts.layers
+        source = max(
+            (
+                i
+                for i, x in enumerate(layers)
+                if x.attention and x.attention.cached and (x.attention.window is None) == (a.window is None)
+            ),
+            default=self.i,
+        )
+        return self.placement.layers[source] if self.geo.offload_cache else self.placement.host
+
+    def cells(self, window: int | None) -> int:
+        """Cells that one token attends to."""
+        return self.geo.cells(window, swa_full=self.params.swa_full)
+
+    # -- pieces
+
+    def linear(self, name: str, cur: Tensor) -> Tensor:
+        """A matrix, its scale, its bias."""
+        out = self.g.mul_mat(self.weight(name + ".weight"), cur)
+        if self.has(name + ".scale"):
+            out = self.g.mul(out, self.weight(name + ".scale"))
+        if self.has(name + ".bias"):
+            out = self.g.add(out, self.weight(name + ".bias"))
+        return out
+
+    def norm(self, cur: Tensor, name: str, *, rms: bool | None = None) -> Tensor:
+        """Normalise, scale, shift. RMS may be in place, layer norm never is."""
+        in_place = self.rms if rms is None else rms
+        out = self.g.same(cur) if in_place else self.g.own(cur)
+        weight, bias = self.maybe(name + ".weight"), self.maybe(name + ".bias")
+        if weight:
+            out = self.g.mul(out, weight)
+        return self.g.add(out, bias) if bias else out
+
+    def pick_outputs(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """The wanted rows only, from here on."""
+        return tuple(self.g.get_rows(t, self.inputs.out_ids) for t in tensors)
+
+    def embeddings(self) -> Tensor:
+        """Token rows, given rows, or a mix of both; all three ways are in the graph (`build_inp_embd`)."""
+        g, n = self.g, self.n
+        table = self.facts.by_name.get("token_embd.weight")
+        vocab = table.shape[-1] if table else self.facts.vocab_size
+        where = self.placement.of("token_embd.weight", None)
+        wide = self.embd * (1 + self.facts.number("n_deepstack_layers"))
+
+        def rows(ids: Tensor) -> Tensor:
+            found = g.get_rows(g.weight(where, self.embd, vocab), ids)
+            return g.op((wide, n), found) if wide != self.embd else found
+
+        tokens = g.expand(rows(g.input("i32", n)))
+        given = g.expand(g.input("f32", wide, n))
+        if "no_mixed_batch" not in self.facts.traits:
+            base = g.own(g.input("f32", wide, n))
+            g.expand(g.set_rows(base, rows(g.input("i32", n)), g.input("i64", n)))
+        del given
+        out = g.view(tokens, self.embd, n, nb=(4 * wide,)) if wide != self.embd else tokens
+        if "scaled_embeddings" in self.facts.traits:
+            out = g.mul(out, g.input("f32", 1, n))
+        return g.expand(out)
+
+    def gated(self, up: Tensor, gate: Tensor) -> Tensor:
+        """act(gate) * up: a tensor of its own."""
+        return self.g.own(gate, up)
+
+    def ffn(self, cur: Tensor, suffix: str = "") -> Tensor:
+        """up, gate, activation, down (`build_ffn`); a fused up holds both halves."""
+        up = self.linear("ffn_up" + suffix, cur)
+        if self.has(f"ffn_gate{suffix}.weight"):
+            hidden = self.gated(up, self.linear("ffn_gate" + suffix, cur))
+        elif self.w[f"ffn_up{suffix}.weight"].shape[1] == 2 * self.w[f"ffn_down{suffix}.weight"].shape[0]:
+            hidden = self.g.op((up.ne[0] // 2, *up.ne[1:]), up)
+        else:
+            hidden = self.g.same(up)
+        return self.linear("ffn_down" + suffix, hidden)
+
+    def head(self, cur: Tensor) -> None:
+        """Final norm and logits; both survive the graph."""
+        facts, g = self.facts, self.g
+        names = facts.by_name
+        place = self.placement.of("output.weight", None)
+        norm = "output_norm" if "output_norm.weight" in names else "token_embd_norm"
+        if norm + ".weight" in names:
+            out = g.same(cur) if self.rms else g.own(cur)
+            cur = g.mul(out, g.weight(self.placement.of("output_norm.weight", None), self.embd))
+            if norm + ".bias" in names:
+                cur = g.add(cur, g.weight(place, self.embd))
+        cur.output = True
+        if "no_head" not in facts.traits:
+            matrix = names.get("output.weight") or names.get("token_embd.weight")
+            rows = matrix.shape[-1] if matrix else facts.vocab_size
+            if "output.weight" not in names:
+                place = self.placement.output_of("token_embd.weight")
+            cur = g.mul_mat(g.weight(place, self.embd, rows), cur)
+            if "output.bias" in names:
+                cur = g.add(cur, g.weight(place, rows))
+            cur.output = True
+        g.expand(cur)
