@@ -2,7 +2,7 @@
 
     python benchmarks/start_up.py [RUNS]
 
-The two commands run in turn, so that a machine that is slow for a while is slow for both; medians are printed.
+The two commands run in turn, so that a machine that is slow for a while is slow for both.
 """
 
 import os

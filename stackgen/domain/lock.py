@@ -1,0 +1,54 @@
+"""What stack.lock holds: for each requested model its pin and the facts that planning needs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from stackgen.domain.facts import ModelFacts
+from stackgen.domain.linked import ModelRequest
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LockedFile:
+    """One file to download: its path in the repository, its bytes, and the hash that proves them.
+
+    `sha256` is None for small files that a hub keeps in git; `oid` is then git's own hash of them.
+    """
+
+    path: str
+    size: int
+    sha256: str | None = None
+    oid: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pin:
+    """Where the bytes come from, for good."""
+
+    repo: str | None = None
+    commit: str | None = None
+    files: tuple[LockedFile, ...] = ()
+    licence: str | None = None
+    gated: bool = False
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(f.size for f in self.files)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LockEntry:
+    """A request beside its pin, so that a review sees both."""
+
+    request: ModelRequest
+    pin: Pin
+    facts: ModelFacts | None = None
+    """None for weights without a memory model, such as those of a diffusion program."""
+    mmproj: ModelFacts | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lock:
+    """All entries, by the model's name in stack.yaml."""
+
+    entries: Mapping[str, LockEntry] = field(default_factory=dict)

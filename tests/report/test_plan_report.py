@@ -1,0 +1,122 @@
+"""What people and programs see of a plan."""
+
+import io
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from stackgen.domain.plan import Plan
+from stackgen.domain.source import Positions, Source
+from stackgen.domain.units import GIB
+from stackgen.plan.solve import solve
+from stackgen.report import bar
+from stackgen.report.machine import as_json, as_markdown, invalid_json
+from stackgen.report.plan import explain, show
+from tests.support.planning import SizedEngine, host, known, service, stack
+
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "plan.schema.json").read_text())
+SOURCE = Source(name="stack.yaml", text="", data={"name": "test"}, positions=Positions())
+
+
+def sample(limit: int = 2) -> Plan:
+    box = host(ram=64)
+    models = {"big": {"gpus": {0: 14, 1: 13}, "ram": 2, "pinned": True}, "small": {"gpus": {0: 9}}}
+    linked = stack(
+        [box],
+        [service("r", box, models, limit=limit)],
+        scenarios={"both": (("r/big", "r/small"), "fits")},
+        headroom=1,
+    )
+    return solve(linked, known(linked), {"sized": SizedEngine()})
+
+
+def text_of(plan: Plan, width: int, encoding: str = "utf-8") -> str:
+    buffer = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    show(plan, Console(file=buffer, width=width, color_system=None, highlight=False))
+    buffer.seek(0)
+    return buffer.read()
+
+
+@pytest.mark.parametrize("width", [40, 60, 84, 100, 200])
+def test_no_line_is_wider_than_the_screen(width: int) -> None:
+    lines = text_of(sample(), width).splitlines()
+    assert lines
+    assert max(map(len, lines)) <= width
+
+
+def test_text_says_who_sits_where_and_what_is_free() -> None:
+    text = text_of(sample(), 100)
+    for part in (
+        "test: fits",
+        "box GPU 0",
+        "23.0 GiB of 23.0 GiB usable, 0 B free",
+        "r/big (loaded at start)",
+        "both",
+    ):
+        assert part in text
+
+
+def test_a_plan_over_budget_says_by_how_much() -> None:
+    box = host(gpus=1)
+    linked = stack([box], [service("r", box, {"a": {"gpus": {0: 30}}})])
+    text = text_of(solve(linked, known(linked), {"sized": SizedEngine()}), 100)
+    assert "test: over-budget" in text
+    assert "30.0 GiB of 24.0 GiB usable, 6.0 GiB too much" in text
+    assert "!!" in text
+
+
+def test_a_terminal_without_unicode_gets_ascii() -> None:
+    text = text_of(sample(), 100, encoding="ascii")
+    assert "####" in text
+
+
+def test_json_keeps_the_contract() -> None:
+    plan = sample(limit=1)
+    data = json.loads(json.dumps(as_json(plan, SOURCE, plan.diagnostics)))
+    jsonschema.validate(data, SCHEMA)
+    first = data["gpus"][0]
+    assert first["usable"] == 23 * GIB
+    assert first["free"] == first["usable"] - first["high"]
+    assert first["residents"] == [
+        {
+            "service": "r",
+            "model": "big",
+            "terms": [{"term": "weights", "low": 14 * GIB, "high": 14 * GIB, "basis": "exact"}],
+        }
+    ]
+    jsonschema.validate(invalid_json(SOURCE, ()), SCHEMA)
+
+
+def test_markdown_escapes_what_would_break_a_table() -> None:
+    plan = sample()
+    assert "| box 0 | card | 23.0 GiB | 23.0 GiB | 0 B | `r/big`, `r/small` |" in as_markdown(
+        plan, plan.diagnostics
+    )
+
+
+def test_explain_prints_the_formula_or_says_no() -> None:
+    buffer = io.StringIO()
+    console = Console(file=buffer, width=100, color_system=None)
+    assert explain(sample(), "r/big", console)
+    assert "weights: 14.0 GiB (exact)" in buffer.getvalue()
+    assert "given" in buffer.getvalue()
+    assert not explain(sample(), "r/none", console)
+
+
+@given(st.integers(0, 40), st.integers(0, 40), st.integers(10, 200))
+def test_the_bar_is_as_long_as_asked_and_shows_over_only_when_over(
+    first: int, second: int, width: int
+) -> None:
+    box = host(gpus=1)
+    models = {"a": {"gpus": {0: first}}, "b": {"gpus": {0: second}}}
+    linked = stack([box], [service("r", box, models, limit=2)])
+    (ledger,) = solve(linked, known(linked), {"sized": SizedEngine()}).gpus
+    runs = bar.runs(ledger, width)
+    assert sum(length for _, length in runs) == width
+    assert all(length > 0 for _, length in runs)
+    assert (bar.OVER in [part for part, _ in runs]) == (ledger.free < 0)
