@@ -90,9 +90,7 @@ def main() -> None:
         size = large.write_bytes(header(n_tokens))
         small.write_bytes(header(n_tokens // 10))
         floor, ours = fastest(Path.read_bytes, large, 15), fastest(read_gguf, large, 15)
-        print(
-            f"{n_tokens} tokens, {size / 2**20:.1f} MiB: {ours:.0f} ms, {ours / floor:.0f} x reading the bytes"
-        )
+        print(f"{n_tokens} tokens, {size / 2**20:.1f} MiB: {ours:.0f} ms, {ours / floor:.0f} x reading them")
         ours, theirs = fastest(read_gguf, small, 15), fastest(GGUFReader, small, 3)
         print(f"{n_tokens // 10} tokens: {ours:.1f} ms, {ours / theirs:.4f} x GGUFReader ({theirs:.0f} ms)")
         idle, peak = peak_mib(None), peak_mib(large)

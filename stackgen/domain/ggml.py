@@ -12,8 +12,8 @@ class GgmlType(NamedTuple):
     size: int
 
 
-# id in a GGUF file -> type; from the ggml type traits of build 11434, and a test asks the library of build 10434.
-# Ids between that are not here belonged to types that ggml removed.
+# id in a GGUF file -> type; from the ggml type traits of build 11434 (a test asks build 10434's library).
+# Ids between these belonged to types that ggml removed.
 TYPES: Final = {
     0: GgmlType("f32", 1, 4),
     1: GgmlType("f16", 1, 2),

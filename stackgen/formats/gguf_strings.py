@@ -9,7 +9,7 @@ from functools import cache
 from struct import Struct
 from typing import Final
 
-RUN: Final = 128
+RUN: Final = 64
 """Strings that one match passes over."""
 SHORT: Final = 64
 """Strings with fewer bytes are in the pattern; few tokens have more, and the pattern compiles in 2 ms."""
