@@ -106,6 +106,7 @@ class _Cursor:
 def parse_header(data: bytes | memoryview, *, file_size: int | None = None) -> GgufHeader:
     """The header at the start of `data`: a whole file, or as much of its beginning as there is so far.
 
+    Arrays of the tokenizer, and any with more than MAX_BUILT items, are passed over (`SkippedArray`).
     Raises Truncated when more of the file is needed, FormatError when no more bytes can help.
     """
     cursor = _Cursor(data, file_size)
@@ -139,7 +140,7 @@ def _preamble(cursor: _Cursor) -> tuple[int, int]:
     # A version is a small number: read in the wrong byte order, it is none that exists.
     version = int.from_bytes(cursor.data[4:8], "little")
     if version & 0xFFFF == 0:
-        cursor.order, version = ">", version >> 24
+        cursor.order, version = ">", int.from_bytes(cursor.data[4:8], "big")
     if version not in (2, 3):
         raise FormatError(f"GGUF version {version} is not supported; versions 2 and 3 are")
     cursor.pos = 8

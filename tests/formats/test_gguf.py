@@ -2,6 +2,7 @@
 
 import json
 import struct
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,7 @@ REFUSED = {
     "version-0": (b"GGUF" + bytes(100), "version 0"),
     "version-1": (build_gguf({}, version=1), "version 1 is not supported"),
     "version-4-big": (build_gguf({}, version=4, order=">"), "version 4 is not supported"),
+    "version-259-big": (b"GGUF" + bytes([0, 0, 1, 3]) + bytes(16), "version 259 is not supported"),
     "tensors": (b"GGUF" + struct.pack("<IQQ", 3, 2**60, 0), "limit"),
     "entries": (b"GGUF" + struct.pack("<IQQ", 3, 0, 2**64 - 1), "limit"),
     "value-type": (entry(13, bytes(8)), "unknown type 13"),
@@ -192,6 +194,17 @@ def test_refused(data: bytes, message: str) -> None:
     with pytest.raises(FormatError, match=message) as caught:
         parse_header(data)
     assert not isinstance(caught.value, Truncated)
+
+
+@pytest.mark.parametrize("data", [data for data, _ in REFUSED.values()], ids=REFUSED)
+def test_refusing_takes_no_memory_to_speak_of(data: bytes) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(FormatError):
+            parse_header(data)
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("data", [b"", b"GG", b"GGUF", b"GGUF\3\0\0\0" + bytes(15)])

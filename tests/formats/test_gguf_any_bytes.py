@@ -41,6 +41,7 @@ def check(data: bytes, file_size: int | None = None) -> None:
 
 
 @given(st.binary(max_size=400), st.sampled_from([2, 3]), st.sampled_from("<>"), st.booleans())
+@settings(deadline=None)
 def test_any_bytes(tail: bytes, version: int, order: str, known: bool) -> None:
     data = b"GGUF" + struct.pack(f"{order}I", version) + tail
     check(tail)
@@ -48,7 +49,7 @@ def test_any_bytes(tail: bytes, version: int, order: str, known: bool) -> None:
 
 
 @given(st.data())
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_any_entries_after_plausible_counts(data: st.DataObject) -> None:
     number = st.one_of(st.integers(0, 40), st.integers(0, 2**64 - 1))
     counts = data.draw(st.tuples(st.integers(0, 3), st.integers(0, 3)))
