@@ -1,0 +1,127 @@
+"""ComfyUI: pictures and video by workflows; one model at a time, in memory that the user declares."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, Field
+
+from stackgen.domain import engine_defaults as defaults
+from stackgen.domain.contracts import Engine, Parsed, Role
+from stackgen.domain.diagnostic import Diagnostic, YamlPath, error
+from stackgen.domain.linked import LinkedService, LinkedUse
+from stackgen.domain.plan import Alternative, Demand, KnownModel, Plan, PlannedService
+from stackgen.domain.stack import Service, Size, Strict
+from stackgen.domain.units import GIB
+from stackgen.domain.workload import Health, Port, Workload
+
+# There is no official image. This publisher moves the tag without the date; only a digest never moves.
+IMAGE: Final = "docker.io/yanwk/comfyui-boot:cu130-slim-v2-20260814"
+PORT: Final = 8188
+_HOME = PurePosixPath("/root/ComfyUI")
+FOLDERS: Final = {
+    "models": _HOME / "models",
+    "custom_nodes": _HOME / "custom_nodes",
+    "input": _HOME / "input",
+    "output": _HOME / "output",
+    "user": _HOME / "user",
+    "packages": PurePosixPath("/root/.local"),
+    "cache": PurePosixPath("/root/.cache"),
+}
+
+
+def _argument(text: str) -> str:
+    if not text or any(char.isspace() for char in text):
+        raise ValueError(f"{text!r} must be one word, for the image splits its arguments at spaces")
+    if text.partition("=")[0] in ("--listen", "--port", "--reserve-vram", "--cpu"):
+        raise ValueError(f"{text!r} follows from the stack: ports, `reserve_vram` and `gpus`")
+    return text
+
+
+class ComfyuiOptions(Strict):
+    """What goes onto ComfyUI's command line."""
+
+    reserve_vram: Size | None = Field(
+        default=None, description="memory that it leaves to other programs on its GPU (--reserve-vram)"
+    )
+    args: list[Annotated[str, AfterValidator(_argument)]] = Field(
+        default=[], description="further arguments, such as --fast; the image splits them at spaces"
+    )
+
+
+class _Comfyui:
+    name: Final = "comfyui"
+    summary: Final = "ComfyUI, pictures and video by workflows"
+    volume_roles: Final = {
+        "models": Role(description="weights, one folder per kind: diffusion_models, vae, ..."),
+        "custom_nodes": Role(description="custom nodes that people install"),
+        "input": Role(description="pictures that people upload"),
+        "output": Role(description="what it makes"),
+        "user": Role(description="workflows and settings"),
+        "packages": Role(description="Python packages of custom nodes"),
+        "cache": Role(description="downloads; may be lost"),
+    }
+    use_roles: Final[Mapping[str, Role]] = {}
+    offers: Final = frozenset({"images"})
+
+    def options(self, service: Service, path: YamlPath) -> Parsed:
+        """Check `options`."""
+        return defaults.parse(ComfyuiOptions, service.options, (*path, "options"))
+
+    def use_options(self, entry: Mapping[str, Any], service: Service, options: Any, path: YamlPath) -> Parsed:
+        """A model has no options here: workflows decide how it is used."""
+        return defaults.parse(defaults.NoOptions, entry, path)
+
+    def schema(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """JSON Schemas of `options` and of an empty entry."""
+        return ComfyuiOptions.model_json_schema(), defaults.NoOptions.model_json_schema()
+
+    def check(self, service: LinkedService, known: Mapping[str, KnownModel]) -> Iterable[Diagnostic]:
+        """Memory that nobody declared, and GPUs that it would leave idle."""
+        yield from defaults.declared_findings(service)
+        if len(service.gpus) > 1:
+            yield error(
+                "comfyui/one-gpu",
+                (*service.path, "gpus"),
+                f"ComfyUI works on one GPU and would leave {len(service.gpus) - 1} of these idle",
+                "name one GPU, or run one service per GPU",
+            )
+        yield from defaults.rolling_image(service)
+
+    def demand(self, service: LinkedService, known: Mapping[str, KnownModel]) -> Demand:
+        """One model at a time: to load another, ComfyUI unloads the first."""
+        return defaults.declared_demand(service, limit=1)
+
+    def alternatives(self, service: LinkedService, use: LinkedUse) -> Iterable[Alternative]:
+        """None: what it takes is declared."""
+        return ()
+
+    def lower(self, service: PlannedService, plan: Plan) -> Workload:
+        """The image runs as root and unpacks itself into /root, so its file system cannot be read-only."""
+        linked = service.linked
+        return Workload(
+            name=linked.name,
+            engine=self.name,
+            image=linked.image or IMAGE,
+            program="comfyui",
+            env=defaults.environment(linked, {"CLI_ARGS": " ".join(_arguments(linked))}),
+            mounts=defaults.mounts(linked, FOLDERS),
+            gpus=linked.gpus,
+            ports=(Port(name="http", number=PORT, publish=linked.publish),),
+            # The first start unpacks the program and may install what custom nodes need.
+            health=Health(port=PORT, path="/system_stats", start_period=300),
+            expose=linked.expose,
+            memory_limit=linked.ram,
+            read_only_root=False,
+        )
+
+
+def _arguments(service: LinkedService) -> list[str]:
+    options: ComfyuiOptions = service.options
+    # ComfyUI counts this one in GiB.
+    reserve = [] if options.reserve_vram is None else ["--reserve-vram", f"{options.reserve_vram / GIB:g}"]
+    device = [] if service.gpus else ["--cpu"]
+    return ["--listen", "0.0.0.0", "--port", str(PORT), *device, *reserve, *options.args]  # noqa: S104
+
+
+ENGINE: Final[Engine] = _Comfyui()
