@@ -1,0 +1,107 @@
+"""What all parts of one host's compose project share: names, URLs, secrets, and how compose reads strings."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from stackgen.domain.linked import SecretKey
+from stackgen.domain.reach import Place
+from stackgen.domain.workload import Deployment, HostDeployment, ServiceUrl, Workload
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SecretUse:
+    """An environment variable of a service that takes its value from a secret."""
+
+    secret: SecretKey
+    service: str
+    name: str
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        return f"{self.name} of {self.service}"
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A value that compose takes from `.env`; it refuses to start without."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"${{{self.name}:?set it in .env, as .env.example shows}}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Project:
+    """One host of a deployment."""
+
+    deployment: Deployment
+    host: HostDeployment
+    places: Mapping[str, Place]
+
+    @property
+    def folder(self) -> PurePosixPath:
+        """Where its files go."""
+        return PurePosixPath("compose", self.host.host.name)
+
+    @property
+    def workloads(self) -> list[Workload]:
+        """Its services by name."""
+        return sorted(self.host.workloads, key=lambda workload: workload.name)
+
+    @property
+    def secrets(self) -> dict[str, list[SecretUse]]:
+        """The variables of `.env`, and what uses them."""
+        found: dict[str, list[SecretUse]] = {}
+        for workload in self.workloads:
+            for name, value in workload.env.items():
+                if isinstance(value, SecretKey):
+                    use = SecretUse(secret=value, service=workload.name, name=name)
+                    found.setdefault(variable(value), []).append(use)
+        return dict(sorted(found.items()))
+
+    def local(self, service: str) -> Workload | None:
+        """A service of this host."""
+        return next((w for w in self.host.workloads if w.name == service), None)
+
+    def address(self, service: str) -> str | None:
+        """`address:port` of a service as seen from inside this project, or None if there is no way."""
+        place = self.places.get(service)
+        if place is None:
+            return None
+        if self.local(service) is None:
+            return place.outside
+        return None if place.port is None else f"{service}:{place.port}"
+
+    def url(self, url: ServiceUrl) -> str:
+        """A URL; where there is no way, `findings` has an error, so nobody will use what stands here."""
+        return f"http://{self.address(url.service) or url.service}{url.path}"
+
+
+def variable(secret: SecretKey) -> str:
+    """The name in `.env`; the prefix keeps it apart from variables of the shell, which win over the file."""
+    return re.sub(r"[^A-Z0-9]", "_", f"SECRET_{secret.name}_{secret.key}".upper())
+
+
+def present(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Only the keys that say something."""
+    return {key: value for key, value in values.items() if value not in (None, [], {})}
+
+
+def interpolable(tree: Any) -> Any:
+    """The tree as compose must read it to arrive at the same strings: it expands `$` in every value."""
+    match tree:
+        case str():
+            return tree.replace("$", "$$")
+        case Variable():
+            return str(tree)
+        case dict():
+            return {key: interpolable(value) for key, value in tree.items()}
+        case list():
+            return [interpolable(value) for value in tree]
+        case _:
+            return tree

@@ -1,0 +1,104 @@
+"""Every target answers every field of Workload: it shows in the output, or a finding names it."""
+
+from dataclasses import MISSING, fields, replace
+from importlib import import_module
+from pathlib import PurePosixPath
+from pkgutil import iter_modules
+
+import pytest
+
+from stackgen import targets
+from stackgen.domain.contracts import Rendered, Target
+from stackgen.domain.workload import Deployment, Workload
+from stackgen.emit import to_text
+from tests.support.workloads import EVERY_FIELD, SEARCH, deployment, home, maximal, workload
+
+FIELDS = tuple(field.name for field in fields(Workload))
+TARGETS: tuple[Target, ...] = tuple(
+    import_module(f"{targets.__name__}.{module.name}").TARGET for module in iter_modules(targets.__path__)
+)
+MEANT_FOR_OTHERS = {
+    ("compose", "program"): "the image knows its own program",
+}
+"""What a target may pass over in silence, and why."""
+
+each_target = pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
+
+
+def of(target: Target, found: Deployment) -> Deployment:
+    """The deployment with every host on the target's platform."""
+    if not target.platform:
+        return found
+    hosts = (replace(item, host=replace(item.host, platform=target.name)) for item in found.hosts)
+    return replace(found, hosts=tuple(hosts))
+
+
+def texts(rendered: Rendered) -> dict[PurePosixPath, str]:
+    return {document.path: to_text(document) for document in rendered.documents}
+
+
+def test_every_module_is_named_as_its_target() -> None:
+    assert [target.name for target in TARGETS] == [
+        module.name.replace("_", "-") for module in iter_modules(targets.__path__)
+    ]
+
+
+def test_the_sample_values_cover_every_field() -> None:
+    assert set(EVERY_FIELD) == set(FIELDS)
+    for field in fields(Workload):
+        default = field.default_factory() if field.default_factory is not MISSING else field.default
+        assert EVERY_FIELD[field.name] != default
+
+
+@each_target
+def test_handles_and_rejects_are_all_fields(target: Target) -> None:
+    assert target.handles.isdisjoint(target.rejects)
+    assert target.handles | target.rejects == set(FIELDS)
+
+
+@each_target
+@pytest.mark.parametrize("field", FIELDS)
+def test_every_field_has_an_answer(target: Target, field: str) -> None:
+    plain = workload("plain")
+    set_to = replace(plain, **{field: EVERY_FIELD[field]})
+    before = target.render(of(target, deployment(plain, SEARCH)))
+    after = target.render(of(target, deployment(set_to, SEARCH)))
+    if field in target.handles:
+        passed_over = (target.name, field) in MEANT_FOR_OTHERS
+        assert (texts(after) == texts(before)) is passed_over
+    else:
+        new = [finding for finding in after.diagnostics if finding not in before.diagnostics]
+        assert any(finding.path[:3] == ("services", "plain", field) for finding in new)
+
+
+@each_target
+def test_every_part_of_a_large_workload_can_be_written(target: Target) -> None:
+    assert texts(target.render(of(target, deployment(maximal, SEARCH))))
+
+
+@each_target
+def test_the_same_deployment_gives_the_same_files(target: Target) -> None:
+    found = of(target, home())
+    turned = replace(
+        found,
+        hosts=tuple(replace(h, workloads=tuple(reversed(h.workloads))) for h in reversed(found.hosts)),
+        volumes=dict(reversed(list(found.volumes.items()))),
+    )
+    first = target.render(found)
+    assert target.render(found) == first
+    assert texts(target.render(turned)) == texts(first)
+
+
+@each_target
+def test_every_file_has_a_place_of_its_own(target: Target) -> None:
+    paths = [document.path for document in target.render(of(target, home())).documents]
+    assert len({str(path).casefold() for path in paths}) == len(paths)
+    assert not any(path.is_absolute() or ".." in path.parts for path in paths)
+
+
+def test_targets_do_not_write_to_the_same_folder() -> None:
+    tops = [
+        {document.path.parts[0] for document in target.render(of(target, home())).documents}
+        for target in TARGETS
+    ]
+    assert sum(len(top) for top in tops) == len(set[str]().union(*tops))
