@@ -1,22 +1,29 @@
 """stack.yaml as pydantic models: its outer shape. Engines own what stands below `options` and `models`."""
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from stackgen.domain.units import parse_duration, parse_size
+from stackgen.domain.wording import Form, shown
 
 
 def _size(value: object) -> object:
     if isinstance(value, str):
         return parse_size(value)
-    raise ValueError(f"{value!r} has no unit; write a size such as 24GiB, 500MiB or 400GB")
+    raise ValueError(f"{_bare(value)}; write a number and a unit, such as 24GiB, 500MiB or 400GB")
 
 
 def _duration(value: object) -> object:
     if isinstance(value, str):
         return parse_duration(value)
-    raise ValueError(f"{value!r} has no unit; write a duration such as 30s, 30m or 2h")
+    raise ValueError(f"{_bare(value)}; write a number and s, m, h or d, such as 30m")
+
+
+def _bare(value: object) -> str:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return f"{value} has no unit" if number else f"got {shown(value)}"
 
 
 Size = Annotated[
@@ -25,6 +32,7 @@ Size = Annotated[
     WithJsonSchema(
         {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*([kKMGT]i?)?B\s*$", "examples": ["24GiB"]}
     ),
+    Form("a size such as 24GiB"),
 ]
 """Bytes, written with a unit."""
 
@@ -32,15 +40,50 @@ Duration = Annotated[
     int,
     BeforeValidator(_duration),
     WithJsonSchema({"type": "string", "pattern": r"^\s*\d+\s*[smhd]\s*$", "examples": ["30m"]}),
+    Form("a duration such as 30m"),
 ]
 """Seconds, written with a unit."""
 
+
+def _slug(text: str) -> str | None:
+    """The nearest name: My Host_1 becomes my-host-1."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:63].rstrip("-") or None
+
+
+def _model_id(text: str) -> str | None:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.")[:64].rstrip("-.") or None
+
+
+def _hostname(text: str) -> str | None:
+    name = re.sub(r"^[a-z]+://|[/:].*$", "", text.strip().lower())
+    return re.sub(r"[^a-z0-9.-]+", "-", name).strip("-.") or None
+
+
+def _variable(text: str) -> str | None:
+    return re.sub(r"[^A-Za-z0-9_]+", "_", text).lstrip("0123456789") or None
+
+
 NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
-Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+Name = Annotated[
+    str,
+    Field(pattern=NAME_PATTERN),
+    Form("made of lower-case letters, digits and inner hyphens, at most 63 in all", _slug),
+]
 """A DNS label: it becomes a host name, a container name and a folder, in every target."""
 
-ModelId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]([A-Za-z0-9._-]{0,62}[A-Za-z0-9_])?$")]
+ModelId = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9_]([A-Za-z0-9._-]{0,62}[A-Za-z0-9_])?$"),
+    Form("made of letters, digits, `_` and inner `.` and `-`, at most 64 in all", _model_id),
+]
 """The id under which a service offers a model: a section name, a URL part and a JSON string at once."""
+
+Variable = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$"),
+    Form("made of letters, digits and `_`, and must not begin with a digit", _variable),
+]
+"""The name of an environment variable."""
 
 
 class Strict(BaseModel):
@@ -53,9 +96,11 @@ class SecretRef(Strict):
     """Where a secret lives; its value never stands in stack.yaml."""
 
     name: Name = Field(description="name of the secret: a file or an object, depending on deploy.secrets")
-    key: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,253}$")] = Field(
-        default="value", description="entry inside the secret"
-    )
+    key: Annotated[
+        str,
+        Field(pattern=r"^[A-Za-z0-9._-]{1,253}$"),
+        Form("made of letters, digits, `.`, `_` and `-`, at most 253 in all"),
+    ] = Field(default="value", description="entry inside the secret")
 
 
 class SecretValue(Strict):
@@ -91,7 +136,9 @@ class Host(Strict):
         default=None, description="name or IP address under which other hosts reach it"
     )
     ram: Size | None = Field(default=None, description="main memory")
-    gpus: list[str | Gpu] = Field(default=[], description="in PCI bus order, as nvidia-smi lists them")
+    gpus: list[Annotated[str | Gpu, Form("a GPU name such as rtx-3090, or a mapping with `model`")]] = Field(
+        default=[], description="in PCI bus order, as nvidia-smi lists them"
+    )
 
 
 class Declared(Strict):
@@ -146,7 +193,11 @@ class Publish(Strict):
 class Expose(Strict):
     """A host name under which people reach a service."""
 
-    hostname: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
+    hostname: Annotated[
+        str,
+        Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$", max_length=253),
+        Form("a host name in lower case, without `https://` and without a path", _hostname),
+    ]
     timeout: Duration | None = Field(
         default=None, description="longest answer, for proxies; models need minutes"
     )
@@ -160,7 +211,7 @@ class Service(Strict):
     gpus: list[Annotated[int, Field(ge=0)]] = Field(default=[], description="indexes into the host's `gpus`")
     image: str | None = Field(default=None, description="container image with a pinned tag")
     options: dict[str, Any] = Field(default={}, description="the engine's options")
-    models: dict[ModelId, dict[str, Any]] = Field(
+    models: dict[ModelId, Annotated[dict[str, Any], Form("a mapping such as {model: NAME}")]] = Field(
         default={}, description="what it serves, by the id that clients use"
     )
     uses: dict[str, str | list[str]] = Field(
@@ -171,8 +222,8 @@ class Service(Strict):
     )
     expose: Expose | None = Field(default=None, description="a host name behind a proxy or gateway")
     volumes: dict[str, str] = Field(default={}, description="what the engine stores, and the volume where")
-    env: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], str | int | bool | SecretValue] = (
-        Field(default={}, description="further environment variables")
+    env: dict[Variable, str | int | bool | SecretValue] = Field(
+        default={}, description="further environment variables"
     )
     vram: Declared | None = Field(
         default=None, description="declared memory per GPU of a program without a model"
@@ -183,9 +234,11 @@ class Service(Strict):
 class Volume(Strict):
     """Storage: exactly one of `path`, `nfs` and `managed`."""
 
-    path: Annotated[str, Field(pattern=r"^/")] | None = Field(default=None, description="folder on the host")
-    nfs: Annotated[str, Field(pattern=r"^[^:/]+:/.*$")] | None = Field(
-        default=None, description="server:/path"
+    path: Annotated[str, Field(pattern=r"^/"), Form("an absolute path, such as /srv/models")] | None = Field(
+        default=None, description="folder on the host"
+    )
+    nfs: Annotated[str, Field(pattern=r"^[^:/ ]+:/.*$"), Form("server:/path, such as nas:/models")] | None = (
+        Field(default=None, description="server:/path")
     )
     managed: bool = Field(default=False, description="storage that the platform provides")
     size: Size | None = None

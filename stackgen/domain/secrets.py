@@ -1,0 +1,54 @@
+"""What looks like a password or a token, so that stack.yaml can refuse it and no message repeats it."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+_SHAPES: Final[Mapping[str, str]] = {
+    "a Hugging Face token": r"hf_[A-Za-z0-9]{16,}",
+    "an API key": r"sk-(?=[A-Za-z_-]*\d)[A-Za-z0-9_-]{16,}",
+    "a GitHub token": r"gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}",
+    "a GitLab token": r"glpat-[A-Za-z0-9_-]{20,}",
+    "an AWS access key": r"(?:AKIA|ASIA)[0-9A-Z]{16}",
+    "a Google API key": r"AIza[A-Za-z0-9_-]{35}",
+    "a Groq API key": r"gsk_[A-Za-z0-9]{20,}",
+    "a Slack token": r"xox[abeoprs]-[A-Za-z0-9-]{10,}",
+    "a Tailscale key": r"tskey-[a-z]+-[A-Za-z0-9-]{10,}",
+    "a JSON web token": r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*",
+    "an age secret key": r"AGE-SECRET-KEY-1[0-9A-Za-z]{20,}",
+    "a private key": r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----(?s:.*)",
+    "a password in a URL": r"(?<=://)[^\s/:@$]*:[^\s/@$]+(?=@)",
+}
+_ANY: Final = re.compile(
+    r"(?<![A-Za-z0-9_])(?:"
+    + "|".join(f"(?P<_{index}>{shape})" for index, shape in enumerate(_SHAPES.values()))
+    + ")"
+)
+_NAMES: Final = tuple(_SHAPES)
+
+_SECRET_KEY = re.compile(
+    r"(?:pass(?:word|wd|phrase)|secret|token|credentials?|(?:api|access|private|master|secret|auth)[_-]?key)$",
+    re.IGNORECASE,
+)
+_RANDOM = re.compile(r"(?=[^\s]*[A-Za-z])(?=[^\s]*\d)[^\s/~$<{][^\s$<{]{7,}")
+"""Letters and digits, no spaces; not a path, a variable or a placeholder."""
+
+
+def secret_in(text: str) -> str | None:
+    """What kind of secret stands in a text, such as `a Hugging Face token`, or None."""
+    match = _ANY.search(text)
+    return None if match is None or match.lastgroup is None else _NAMES[int(match.lastgroup[1:])]
+
+
+def secret_under(key: str, text: str) -> str | None:
+    """The same for the value of a key, whose name may tell what the value does not."""
+    if found := secret_in(text):
+        return found
+    if _SECRET_KEY.search(key) and _RANDOM.fullmatch(text) and len(set(text)) > 5:
+        return "something that looks like a secret"
+    return None
+
+
+def masked(text: str) -> str:
+    """The text with every secret in it replaced by asterisks."""
+    return _ANY.sub("****", text)

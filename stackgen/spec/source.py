@@ -1,0 +1,133 @@
+"""YAML text to plain data, with the place of every key and every value.
+
+YAML 1.2, one document, string keys, no tags. Anchors, aliases and `<<` work: what a mapping says itself wins
+over what it merges, and of several merged mappings the first wins.
+"""
+
+from typing import Any, Final
+
+from stackgen.domain.diagnostic import Diagnostic, Position, Severity, StackError, YamlPath
+from stackgen.domain.source import Positions, Source
+from stackgen.spec import syntax
+from stackgen.spec.nodes import AliasNode, ListNode, MapNode, Node, ScalarNode, compose
+
+MAX_ALIASED: Final = 100_000
+"""Values that aliases may bring in, so that a few lines cannot stand for billions of them."""
+
+
+def read(name: str, text: str) -> Source:
+    """The data and the positions of a text. Raises StackError with everything wrong about its form."""
+    text = text.removeprefix("\ufeff")
+    root, found = compose(text)
+    reader = _Reader(found)
+    data = None if root is None else reader.value(root, (), None)
+    if found:
+        raise StackError(found)
+    return Source(name, text, data, Positions(reader.keys, reader.values))
+
+
+class _Reader:
+    """Nodes to data. An alias is walked again for every use, since each use has its own path."""
+
+    def __init__(self, found: list[Diagnostic]) -> None:
+        self.keys: dict[YamlPath, Position] = {}
+        self.values: dict[YamlPath, Position] = {}
+        self._found = found
+        self._inside_alias = 0
+        self._aliased = 0
+
+    def value(self, node: Node, path: YamlPath, key: Position | None) -> Any:
+        """The data of a node. `key`: where its key stands, for nodes without a place of their own."""
+        if isinstance(node, AliasNode):
+            return self._alias(node, path)
+        self._count(node)
+        if isinstance(node, ScalarNode):
+            self.values[path] = key if key and node.plain and node.value is None else node.position
+            return node.value
+        self.values[path] = key if key and node.block else node.position
+        if isinstance(node, ListNode):
+            return [self.value(item, (*path, index), None) for index, item in enumerate(node.items)]
+        data: dict[str, Any] = {}
+        self._mapping(node, path, data)
+        return data
+
+    def _alias(self, node: AliasNode, path: YamlPath) -> Any:
+        self._inside_alias += 1
+        data = self.value(node.target, path, None)
+        self._inside_alias -= 1
+        self.values[path] = node.position
+        return data
+
+    def _mapping(self, node: MapNode, path: YamlPath, data: dict[str, Any]) -> None:
+        """Add the pairs of a node to `data`, except those that it has already."""
+        merges: list[Node] = []
+        own: dict[str, Position] = {}
+        for key, value in node.pairs:
+            self._count(key)
+            if isinstance(key, ScalarNode) and key.value == "<<" and key.plain:
+                merges.append(value)
+                continue
+            name = self._name(key)
+            if name is None or self._is_duplicate(name, key.position, path, own):
+                continue
+            own[name] = key.position
+            if name not in data:
+                below = (*path, name)
+                self.keys[below] = key.position
+                data[name] = self.value(value, below, key.position)
+        for merged in merges:
+            self._merge(merged, path, data)
+
+    def _merge(self, node: Node, path: YamlPath, data: dict[str, Any]) -> None:
+        target = node.target if isinstance(node, AliasNode) else node
+        if isinstance(target, MapNode):
+            self._inside_alias += target is not node
+            self._mapping(target, path, data)
+            self._inside_alias -= target is not node
+        elif isinstance(node, ListNode):
+            for item in node.items:
+                self._merge(item, path, data)
+        else:
+            hint = "write `<<: *name`, where `&name` marks a mapping"
+            self._problem(node.position, "`<<` can only merge mappings", hint)
+
+    def _name(self, key: Node) -> str | None:
+        if isinstance(key, ScalarNode) and isinstance(key.value, str):
+            return key.value
+        if not isinstance(key, ScalarNode):
+            self._problem(key.position, "a key must be a string, not a list, a mapping or an alias")
+        elif key.value is None:
+            self._problem(key.position, "a key is missing before `:`")
+        else:
+            kind = "a boolean" if isinstance(key.value, bool) else "a number"
+            message = f"a key must be a string, but {key.text} is {kind}"
+            self._problem(key.position, message, f'put it in quotes: "{key.text}"')
+        return None
+
+    def _is_duplicate(self, name: str, position: Position, path: YamlPath, own: dict[str, Position]) -> bool:
+        if name not in own:
+            return False
+        if not self._inside_alias:
+            self._found.append(
+                Diagnostic(
+                    kind=syntax.KIND,
+                    severity=Severity.ERROR,
+                    path=(*path, name),
+                    message=f"the key `{name}` is there twice",
+                    hint="remove one of them, or merge the two",
+                    related=(((*path, name), "first defined here"),),
+                    position=position,
+                )
+            )
+        return True
+
+    def _count(self, node: Node) -> None:
+        if self._inside_alias:
+            self._aliased += 1
+            if self._aliased > MAX_ALIASED:
+                message = f"aliases stand for more than {MAX_ALIASED} values"
+                raise StackError([*self._found, syntax.problem(node.position, message)])
+
+    def _problem(self, position: Position, message: str, hint: str | None = None) -> None:
+        if not self._inside_alias:
+            self._found.append(syntax.problem(position, message, hint))

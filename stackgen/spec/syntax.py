@@ -1,0 +1,181 @@
+"""What is wrong with a text that is not YAML, told by what a person most likely meant to write."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from stackgen.domain.diagnostic import Diagnostic, Position, Severity
+from stackgen.domain.source import WHOLE_FILE
+
+KIND: Final = "spec/yaml"
+
+UNPRINTABLE: Final = re.compile(
+    r"[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+)
+"""Controls, half characters, and the line breaks that only some programs take for line breaks."""
+
+_LAST_CHARACTER: Final = 0x10FFFF
+_LINE_BREAK = re.compile(r"\r\n|\r|\n")
+
+
+def problem(position: Position, message: str, hint: str | None = None) -> Diagnostic:
+    """A finding about the text itself."""
+    return Diagnostic(
+        kind=KIND, severity=Severity.ERROR, path=(), message=message, hint=hint, position=position
+    )
+
+
+def unprintable(text: str) -> Diagnostic | None:
+    """The first character that may not be in the text, if there is one."""
+    match = UNPRINTABLE.search(text)
+    if match is None:
+        return None
+    before = _LINE_BREAK.split(text[: match.start()])
+    message = f"the character U+{ord(match[0]):04X} cannot be used in YAML"
+    return problem(Position(len(before), len(before[-1]) + 1), message, "delete it")
+
+
+def unknown_character(text: str) -> Diagnostic:
+    """The escape beyond the last character of Unicode, for which ruamel.yaml has no error of its own."""
+    escapes = re.finditer(r"\\U([0-9a-fA-F]{8})", text)
+    start = next((m.start() for m in escapes if int(m[1], 16) > _LAST_CHARACTER), 0)
+    before = _LINE_BREAK.split(text[:start])
+    place = Position(len(before), len(before[-1]) + 1, len("\\U00000000"))
+    return problem(place, "this escape stands for no character")
+
+
+def explain(exc: Any, text: str) -> Diagnostic:
+    """ruamel.yaml's complaint (a MarkedYAMLError) in words about the text."""
+    at = exc.problem_mark
+    if at is None:
+        return problem(WHOLE_FILE, f"this is not YAML: {exc}")
+    opened = exc.context_mark or at
+    complaint = _Complaint(
+        exc.problem, at.line, at.column, opened.line, opened.column, _LINE_BREAK.split(text)
+    )
+    if found := _bad_indent(complaint):
+        return found
+    for pattern, tell in _PROBLEMS:
+        if re.match(pattern, complaint.problem):
+            return tell(complaint)
+    return problem(complaint.here, f"this is not YAML: {complaint.problem}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Complaint:
+    """Where the parser gave up, and where the thing began that it was reading; counted from 0."""
+
+    problem: str
+    line: int
+    column: int
+    opened_line: int
+    opened_column: int
+    lines: list[str]
+
+    @property
+    def here(self) -> Position:
+        return Position(self.line + 1, self.column + 1)
+
+    @property
+    def opened(self) -> Position:
+        return Position(self.opened_line + 1, self.opened_column + 1)
+
+    @property
+    def quoted(self) -> str:
+        """The last thing that the parser quotes."""
+        return self.problem.rsplit("'", 2)[-2] if self.problem.count("'") > 1 else self.problem
+
+
+def _bad_indent(c: _Complaint) -> Diagnostic | None:
+    for number in (c.line, c.line - 1):
+        line = c.lines[number] if 0 <= number < len(c.lines) else ""
+        indent = line[: len(line) - len(line.lstrip())]
+        for bad, name in (("\t", "a tab"), ("\xa0", "a no-break space")):
+            if bad in indent:
+                place = Position(number + 1, indent.index(bad) + 1)
+                return problem(place, f"{name} cannot indent YAML", "use spaces")
+    return None
+
+
+def _start(c: _Complaint) -> Diagnostic:
+    return problem(c.here, f"a value cannot begin with {c.quoted}", "put it in quotes")
+
+
+def _quote(c: _Complaint) -> Diagnostic:
+    return problem(c.opened, "this quote is never closed")
+
+
+def _escape(c: _Complaint) -> Diagnostic:
+    place = Position(c.line + 1, max(c.column, 1), 2)
+    message = "this escape means nothing inside double quotes"
+    return problem(place, message, "use single quotes, in which a backslash is just a backslash")
+
+
+def _flow(c: _Complaint) -> Diagnostic:
+    opening, closing = ("{", "}") if "'}'" in c.problem else ("[", "]")
+    if c.line != c.opened_line or c.quoted == "<stream end>":
+        return problem(c.opened, f"this `{opening}` is never closed", f"add `{closing}`")
+    return problem(c.here, f"`,` or `{closing}` must come before this")
+
+
+def _colon(c: _Complaint) -> Diagnostic:
+    line = c.lines[c.line]
+    key = line[: c.column].strip()
+    if re.search(r":\s", key):
+        return problem(c.here, "a value cannot have `: ` in it", "put the value in quotes")
+    number = next((n for n in range(c.line - 1, -1, -1) if c.lines[n].strip()), c.line)
+    above, indent = c.lines[number], len(line) - len(line.lstrip())
+    if glued := re.match(r"\s*([\w.-]+):(?=[^\s/])", above):
+        return problem(Position(number + 1, glued.end()), f"a space is missing after `{glued[1]}:`")
+    start = Position(c.line + 1, indent + 1, max(len(key), 1))
+    if indent > len(above) - len(above.lstrip()):
+        message = f"`{key}` is indented as if it belonged to line {number + 1}, which has a value already"
+        return problem(start, message, "give both lines the same indentation, or remove that value")
+    return problem(start, f"`{key}` cannot be a key here: line {number + 1} has no `:`")
+
+
+def _no_colon(c: _Complaint) -> Diagnostic:
+    width = len(c.lines[c.opened_line].rstrip()) - c.opened_column
+    place = Position(c.opened_line + 1, c.opened_column + 1, max(width, 1))
+    return problem(place, "this line is neither `key: value` nor `- item`")
+
+
+def _block(c: _Complaint) -> Diagnostic:
+    begins = f"begin in line {c.opened_line + 1}"
+    match c.quoted:
+        case "-":
+            return problem(c.here, f"a list item cannot follow the keys that {begins}")
+        case "?":
+            return problem(c.here, f"a key cannot follow the list items that {begins}")
+        case "<block mapping start>" | "<block sequence start>":
+            hint = f"the block around it begins in line {c.opened_line + 1}"
+            return problem(c.here, "the indentation of this line fits no line above it", hint)
+        case _:
+            return problem(c.here, "nothing can follow a quoted value, a list or a mapping on its line")
+
+
+def _list_on_key_line(c: _Complaint) -> Diagnostic:
+    return problem(c.here, "a list cannot begin here", "put `- ` on a line of its own, or write [a, b]")
+
+
+def _closing(c: _Complaint) -> Diagnostic:
+    return problem(c.here, f"`{c.quoted}` closes nothing")
+
+
+def _anchor(c: _Complaint) -> Diagnostic:
+    return problem(c.here, "a name must follow `&` and `*`", "put the value in quotes if it is just text")
+
+
+_PROBLEMS: Final[tuple[tuple[str, Callable[[_Complaint], Diagnostic]], ...]] = (
+    (r"found character .* cannot start", _start),
+    (r"found unexpected (end of stream|document separator)", _quote),
+    (r"found unknown escape|expected escape sequence", _escape),
+    (r"expected ',' or", _flow),
+    (r"mapping (values|keys) are not allowed", _colon),
+    (r"could not find expected ':'", _no_colon),
+    (r"expected <block end>", _block),
+    (r"sequence entries are not allowed", _list_on_key_line),
+    (r"expected (the node content|'<document start>'), but found .*'[\]},]'", _closing),
+    (r"expected alphabetic or numeric character", _anchor),
+)
