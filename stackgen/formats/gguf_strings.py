@@ -1,7 +1,7 @@
 """Passing over hundreds of thousands of strings, each stored as a 64-bit length and its bytes.
 
-A loop of Python hops over one string in 150 ns, the regular expression engine in 45 ns. So a pattern takes
-the strings in runs, as long as all strings of a run are short, and the loop takes the other runs.
+The regular expression engine hops over strings two to three times as fast as a loop of Python. So a pattern
+takes them in runs, where all strings of a run are short, and the loop takes the other runs.
 """
 
 import re

@@ -35,6 +35,7 @@ def test_longer_strings_never_match(length: int, order: str) -> None:
 @given(
     lengths=st.lists(st.integers(0, 70) | st.integers(0, 400), max_size=4 * RUN), extra=st.binary(max_size=9)
 )
+@settings(deadline=None)
 def test_the_end_is_exact(order: str, lengths: list[int], extra: bytes) -> None:
     data = b"abc" + stored(lengths, order)
     assert end_of_strings(data + extra, 3, len(lengths), len(data), order) == len(data)
