@@ -10,7 +10,7 @@ from stackgen.domain.footprint import Basis
 from stackgen.domain.ggml import TYPES, row_bytes
 from stackgen.domain.header import GgufHeader, MetaValue, SkippedArray, TensorInfo
 from stackgen.facts.families import caches, recurrent, windows
-from stackgen.facts.families.traits import TRAITS
+from stackgen.facts.families.traits import traits_of
 
 _BLOCK = re.compile(r"blk\.(\d+)\.(.+)")
 
@@ -105,9 +105,11 @@ def _weight(name: str, t: TensorInfo) -> Weight:
 
 
 def _traits(architecture: str, keys: Keys) -> tuple[str, ...]:
-    found = set(TRAITS.get(architecture, ()))
+    found = traits_of(architecture)
     if keys.values.get("attention.causal") is False:
         found.add("no_causal")
+    if keys.values.get("rope.scaling.finetuned") is False and architecture == "granitehybrid":
+        found.add("no_rope")
     if "attention.key_length_mla" in keys.values and "attention.value_length_mla" in keys.values:
         found.add("mla")
     return tuple(sorted(found))
@@ -124,7 +126,7 @@ def _attention(
     """What layer `index` keeps in the cache; None for a layer without attention."""
     heads = keys.at("attention.head_count", index)
     heads_kv = keys.at("attention.head_count_kv", index, heads)
-    if heads == 0 or heads_kv == 0 or "no_cache" in traits:
+    if heads == 0 or heads_kv == 0:
         return None
     if recurrent.replaces_attention(architecture, keys, index, n_trunk):
         return None
@@ -137,7 +139,7 @@ def _attention(
         key_length=keys.number("attention.key_length" + suffix, default),
         value_length=keys.number("attention.value_length" + suffix, default),
         window=window,
-        cached=index < min(n_trunk, caches.cached_layers(architecture, keys)),
+        cached=index < min(n_trunk, caches.cached_layers(architecture, keys)) and "no_cache" not in traits,
         indexer_length=caches.indexer_length(architecture, keys, weights, index),
     )
 

@@ -2,20 +2,80 @@
 
 | trait | meaning |
 |---|---|
-| `no_cache` | an encoder or diffusion model: all keys and values of a batch, no cache |
-| `no_rope` | no rotary positions on queries and keys |
+| `no_cache` | an encoder or diffusion model: attention within the batch, nothing kept |
+| `no_head` | the result is embeddings: no logits, and no second copy of the embedding matrix |
+| `no_rope` | no rotary positions |
+| `rope_in_windows` | rotary positions in the layers with a window alone |
+| `rope_not_every_4th` | every fourth layer has none |
+| `late_norm_output` | the wanted rows are picked after the final norm of all rows |
 | `late_output` | the wanted rows are picked after the last block, not inside it |
-| `parallel` | attention and feed-forward read the same input |
+| `normed_values` | values are normalised before they are cached |
+| `norm_first` | a block's first norm is computed before its state is touched |
+| `scaled_embeddings` | embeddings are scaled by an input of one number a token |
+| `softmax_after_top_k` | experts are chosen by raw scores, and weighted by a softmax over the chosen ones |
+| `raw_expert_weights` | the weights of the chosen experts are not normalised |
+| `weight_before_experts` | a token is weighted before it goes through its experts |
 | `no_mixed_batch` | tokens and embeddings cannot share a batch, so the third input path is missing |
 """
 
 from typing import Final
 
-_ENCODERS = (
-    "bert", "jina-bert-v2", "jina-bert-v3", "nomic-bert", "nomic-bert-moe", "neo-bert", "eurobert", "modern-bert",
-    "gemma-embedding", "dream", "llada", "llada-moe", "rnd1", "clef", "wavtokenizer-dec", "llama-embed",
-)  # fmt: skip
+_ENCODERS = ("bert", "jina-bert-v2", "jina-bert-v3", "nomic-bert", "nomic-bert-moe", "neo-bert", "eurobert", "modern-bert",
+             "gemma-embedding", "llama-embed")  # fmt: skip
+_DIFFUSION = ("dream", "llada", "llada-moe", "rnd1")
+_NO_ROPE = ("bert", "jina-bert-v2", "gpt2", "gptj", "mpt", "refact", "bloom", "starcoder", "jais", "jamba", "mamba", "mamba2",
+            "nemotron_h", "nemotron_h_moe", "kimi-linear", "kimi-k3", "rwkv6", "rwkv7", "t5")  # fmt: skip
 
-TRAITS: Final[dict[str, tuple[str, ...]]] = {
-    **dict.fromkeys(_ENCODERS, ("no_cache",)),
-}
+_ROWS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
+    ("no_cache", _ENCODERS + _DIFFUSION),
+    ("no_head", _ENCODERS),
+    ("no_rope", _NO_ROPE),
+    (
+        "rope_in_windows",
+        (
+            "cohere2",
+            "cohere2moe",
+            "exaone4",
+            "exaone-moe",
+            "muse-glimmer",
+            "smallthinker",
+            "llama4",
+            "afmoe",
+            "maple",
+        ),
+    ),
+    ("rope_not_every_4th", ("smollm3",)),
+    (
+        "late_norm_output",
+        (
+            "qwen3next",
+            "qwen35",
+            "qwen35moe",
+            "nemotron_h",
+            "nemotron_h_moe",
+            "bailingmoe3",
+            "cohere2moe",
+            "hy-v3",
+            "gemma4",
+        ),
+    ),
+    ("late_output", ("gpt-oss", "step35", "gemma3n")),
+    ("normed_values", ("gemma3n", "gemma4")),
+    (
+        "norm_first",
+        ("qwen3next", "qwen35", "qwen35moe", "kimi-linear", "kimi-k3", "bailingmoe3", "minimax-01"),
+    ),
+    ("scaled_embeddings", ("gemma-embedding", "gemma3", "gemma3n", "gemma4")),
+    ("softmax_after_top_k", ("gpt-oss",)),
+    (
+        "raw_expert_weights",
+        ("nomic-bert-moe", "deepseek", "jamba", "llada-moe", "llama4", "olmoe", "gpt-oss", "qwen2moe"),
+    ),
+    ("weight_before_experts", ("llama4",)),
+    ("no_mixed_batch", ("cogvlm", "deepseek4", "granite-switch", "eagle3", "dflash", "gemma4-assistant")),
+)
+
+
+def traits_of(architecture: str) -> set[str]:
+    """The listed traits of an architecture; none for one that is not listed."""
+    return {trait for trait, architectures in _ROWS if architecture in architectures}

@@ -6,8 +6,12 @@ result, whether it may take over its operand's bytes, whether it is a view. Shap
 
 from math import prod
 
-SIZE = {"f32": 4, "f16": 2, "i32": 4, "i64": 8}
+from stackgen.domain.ggml import TYPES
+
+SIZE: dict[str, float] = {t.name: t.size if t.block == 1 else t.size / t.block for t in TYPES.values()}
+"""Bytes of an element; a fraction for quantised types, whose rows are whole numbers of bytes all the same."""
 Shape = tuple[int, int, int, int]
+Strides = tuple[float, float, float, float]
 
 
 class Tensor:
@@ -28,7 +32,7 @@ class Tensor:
         name: str = "",
     ) -> None:
         self.type, self.ne, self.src, self.inplace, self.name = kind, ne, src, inplace, name
-        self.nb: Shape | None = None
+        self.nb: Strides | None = None
         """Strides in bytes; None = contiguous."""
         self.view: Tensor | None = None
         self.is_view = False
@@ -52,16 +56,18 @@ class Tensor:
         """Bytes from the first element to the last, gaps included."""
         a, b, c, d = self.ne
         if self.nb is None:
-            return a * b * c * d * SIZE[self.type]
-        return SIZE[self.type] + sum((n - 1) * stride for n, stride in zip(self.ne, self.nb, strict=True))
+            return int(a * b * c * d * SIZE[self.type])
+        return int(
+            SIZE[self.type] + sum((n - 1) * stride for n, stride in zip(self.ne, self.nb, strict=True))
+        )
 
     @property
-    def strides(self) -> Shape:
+    def strides(self) -> Strides:
         """Strides in bytes."""
         return self.nb or contiguous(self.type, self.ne)
 
 
-def contiguous(kind: str, ne: Shape) -> Shape:
+def contiguous(kind: str, ne: Shape) -> Strides:
     """Strides of a tensor without gaps."""
     a = SIZE[kind]
     b = a * ne[0]
@@ -182,7 +188,7 @@ class Graph:
 
     # -- views
 
-    def view(self, a: Tensor, *ne: int, nb: tuple[int, ...] = ()) -> Tensor:
+    def view(self, a: Tensor, *ne: int, nb: tuple[float, ...] = ()) -> Tensor:
         """A window into a; `nb` are the strides of dimensions 1 and up."""
         t = Tensor(a.type, _four(ne), (a,))
         t.view, t.is_view = (a.view or a), True
@@ -190,7 +196,7 @@ class Graph:
             full = [SIZE[a.type], *nb]
             while len(full) < 4:
                 full.append(full[-1] * t.ne[len(full) - 1])
-            strides: Shape = (full[0], full[1], full[2], full[3])
+            strides: Strides = (full[0], full[1], full[2], full[3])
             t.nb = None if strides == contiguous(t.type, t.ne) else strides
         return t
 
@@ -200,7 +206,8 @@ class Graph:
 
     def permute(self, a: Tensor, p0: int, p1: int, p2: int, p3: int) -> Tensor:
         """Dimensions in another order; dimension i goes to p_i."""
-        ne, nb, old = [0] * 4, [0] * 4, a.strides
+        old = a.strides
+        ne, nb = [0] * 4, [0.0] * 4
         for i, p in enumerate((p0, p1, p2, p3)):
             ne[p], nb[p] = a.ne[i], old[i]
         t = Tensor(a.type, (ne[0], ne[1], ne[2], ne[3]), (a,))

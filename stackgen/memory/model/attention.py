@@ -9,6 +9,8 @@ def attention(b: Builder, cur: Tensor, a: Attention) -> Tensor:
     """The block's attention with its output projection."""
     if b.has("attn_kv_a_mqa.weight"):
         return latent(b, cur, a)
+    if b.has("attn_q.weight") and b.w["attn_q.weight"].shape[1] == 2 * a.heads * a.key_length:
+        return gated(b, cur, a)
     if b.has("attn_qkv.weight"):
         q, k, v = fused(b, cur, a)
     else:
@@ -20,7 +22,8 @@ def separate(b: Builder, cur: Tensor, a: Attention) -> tuple[Tensor, Tensor | No
     """Three matrices; a layer that reads another's cache has only the first."""
     g, n = b.g, b.n
     q = b.linear("attn_q", cur)
-    k = b.linear("attn_k", cur) if a.cached or b.has("attn_k.weight") else None
+    own = a.cached or "no_cache" in b.facts.traits
+    k = b.linear("attn_k", cur) if own else None
     v = (b.linear("attn_v", cur) if b.has("attn_v.weight") else k) if k is not None else None
     wide = b.has("attn_q_norm.weight") and b.w["attn_q_norm.weight"].shape[0] != a.key_length
     if wide:  # the norm spans all heads, so it comes before they are told apart
@@ -29,7 +32,24 @@ def separate(b: Builder, cur: Tensor, a: Attention) -> tuple[Tensor, Tensor | No
     q = g.reshape(q, a.key_length, a.heads, n)
     k = g.reshape(k, a.key_length, a.heads_kv, n) if k is not None else None
     v = g.reshape(v, a.value_length, a.heads_kv, n) if v is not None else None
-    return _normed(b, q, k, v, wide=wide)
+    return _normed(b, q, k, v, a.window, wide=wide)
+
+
+def gated(b: Builder, cur: Tensor, a: Attention) -> Tensor:
+    """A query matrix of double width whose other half gates the result (Qwen3-Next)."""
+    g, n = b.g, b.n
+    both = b.linear("attn_q", cur)
+    k, v = b.linear("attn_k", cur), b.linear("attn_v", cur)
+    both = g.reshape(both, 2 * a.key_length, a.heads, n)
+    q = g.view(both, a.key_length, a.heads, n, nb=both.strides[1:3])
+    gate = g.view(both, a.key_length, a.heads, n, nb=both.strides[1:3])
+    k, v = g.reshape(k, a.key_length, a.heads_kv, n), g.reshape(v, a.value_length, a.heads_kv, n)
+    q = b.norm(q, "attn_q_norm")
+    k = b.norm(k, "attn_k_norm")
+    q, k = b.g.rope(q, b.inputs.positions), b.g.rope(k, b.inputs.positions)
+    out = attend(b, q, k, v, a, final=False)
+    gate = g.same(g.cont_2d(gate, a.key_length * a.heads, n))
+    return project(b, g.mul(out, gate))
 
 
 def fused(b: Builder, cur: Tensor, a: Attention) -> tuple[Tensor, Tensor | None, Tensor | None]:
@@ -40,20 +60,29 @@ def fused(b: Builder, cur: Tensor, a: Attention) -> tuple[Tensor, Tensor | None,
     q = g.view(qkv, a.key_length, a.heads, n, nb=(4 * a.key_length, row))
     k = g.view(qkv, a.key_length, a.heads_kv, n, nb=(4 * a.key_length, row))
     v = g.view(qkv, a.value_length, a.heads_kv, n, nb=(4 * a.value_length, row))
-    return _normed(b, q, k, v, wide=False)
+    return _normed(b, q, k, v, a.window, wide=False)
 
 
 def _normed(
-    b: Builder, q: Tensor, k: Tensor | None, v: Tensor | None, *, wide: bool
+    b: Builder, q: Tensor, k: Tensor | None, v: Tensor | None, window: int | None, *, wide: bool
 ) -> tuple[Tensor, Tensor | None, Tensor | None]:
     if b.has("attn_q_norm.weight") and not wide:
         q = b.norm(q, "attn_q_norm")
         k = b.norm(k, "attn_k_norm") if k is not None and b.has("attn_k_norm.weight") else k
-    if "no_rope" not in b.facts.traits:
-        factors = b.maybe("rope_freqs.weight")
-        q = b.g.rope(q, b.inputs.positions, factors)
-        k = b.g.rope(k, b.inputs.positions, factors) if k is not None else None
+    if "normed_values" in b.facts.traits and v is not None:
+        v = b.g.same(v)
+    if has_rope(b, window):
+        q = b.g.rope(q, b.inputs.positions)
+        k = b.g.rope(k, b.inputs.positions) if k is not None else None
     return q, k, v
+
+
+def has_rope(b: Builder, window: int | None) -> bool:
+    """Whether this block turns queries and keys by their positions."""
+    traits = b.facts.traits
+    if "no_rope" in traits or ("rope_not_every_4th" in traits and (b.i + 1) % 4 == 0):
+        return False
+    return "rope_in_windows" not in traits or window is not None or not b.has_windows
 
 
 def rotated(b: Builder, t: Tensor, matrix: Tensor | None) -> Tensor:
@@ -66,8 +95,10 @@ def rotated(b: Builder, t: Tensor, matrix: Tensor | None) -> Tensor:
     return g.reshape(g.mul_mat(matrix, flat), *t.ne)
 
 
-def attend(b: Builder, q: Tensor, k: Tensor | None, v: Tensor | None, a: Attention) -> Tensor:
-    """Write keys and values to the cache, attend to all of it, project."""
+def attend(
+    b: Builder, q: Tensor, k: Tensor | None, v: Tensor | None, a: Attention, *, final: bool = True
+) -> Tensor:
+    """Write keys and values to the cache, attend to all of it; `final`: project as well."""
     g = b.g
     k_rot = v_rot = None
     cached = "no_cache" not in b.facts.traits
@@ -89,7 +120,7 @@ def attend(b: Builder, q: Tensor, k: Tensor | None, v: Tensor | None, a: Attenti
         keys, values = k, v
     out = multi_head(b, q, keys, values, a)
     out = rotated(b, out, v_rot)
-    return project(b, out)
+    return project(b, out) if final else out
 
 
 def project(b: Builder, out: Tensor) -> Tensor:
@@ -102,8 +133,8 @@ def store(b: Builder, k: Tensor | None, v: Tensor | None, a: Attention) -> tuple
     g, n, cells, streams = b.g, b.n, b.cells(a.window), b.geo.n_stream
     wide_k, wide_v = a.heads_kv * a.key_length, a.heads_kv * a.value_length
     home = b.cache_home if a.cached else b.shared_cache_home(a)
-    cache_k = g.cache(home, wide_k, cells, streams)
-    cache_v = g.cache(home, wide_v, cells, streams)
+    cache_k = g.cache(home, wide_k, cells, streams, kind=b.params.type_k)
+    cache_v = g.cache(home, wide_v, cells, streams, kind=b.params.type_v)
     if k is not None and a.cached:
         g.expand(
             g.set_rows(cache_k, g.view(k, wide_k, n, nb=(k.strides[2],)), b.inputs.cache_rows("k", a.window))
@@ -141,7 +172,7 @@ def multi_head(
     """Flash attention, or scores, softmax and values step by step (`build_attn_mha`)."""
     g, streams = b.g, k.ne[3]
     mask = b.inputs.mask(a.window) if mask is None else mask
-    sinks = b.maybe("attn_sinks.weight")
+    sinks = b.maybe("attn_sinks.weight")  # a row of scores that attracts what attends to nothing
     tokens = q.ne[2] // streams
     nb = q.strides
     q = g.view(q, q.ne[0], q.ne[1], tokens, streams, nb=(nb[1], nb[2], nb[2] * tokens))
@@ -156,8 +187,6 @@ def multi_head(
         out = g.reshape(out, out.ne[0] * out.ne[1], out.ne[2] * out.ne[3])
     else:
         scores = g.mul_mat(k, q)
-        if "attn_soft_cap" in b.facts.traits:
-            scores = g.same(scores)
         scores = g.soft_max(scores, mask, sinks)
         if "no_cache" in b.facts.traits or b.facts.is_mla:
             v = g.cont(g.transpose(v))
@@ -202,7 +231,7 @@ def latent(b: Builder, cur: Tensor, a: Attention) -> Tensor:
     for t in (q, compressed, k):
         g.expand(t)
     cells, streams = b.cells(a.window), b.geo.n_stream
-    cache = g.cache(b.cache_home, k.ne[0], cells, streams)
+    cache = g.cache(b.cache_home, k.ne[0], cells, streams, kind=b.params.type_k)
     g.expand(g.set_rows(cache, g.view(k, k.ne[0], n, nb=(k.strides[2],)), b.inputs.cache_rows("k", a.window)))
     keys = g.view(cache, k.ne[0], 1, cells, streams)
     values = g.view(keys, rank, 1, cells, streams, nb=keys.strides[1:])

@@ -1,5 +1,6 @@
 """One block of any decoder: mixer, residual, feed-forward; the tensors that are there decide the shape of it."""
 
+from stackgen.domain.facts import Attention
 from stackgen.memory.graph.tensors import Tensor
 from stackgen.memory.model import recurrence
 from stackgen.memory.model.attention import attention
@@ -9,13 +10,18 @@ from stackgen.memory.model.experts import mixture, shared
 
 def block(b: Builder, x: Tensor, *, last: bool) -> Tensor:
     """Pre-norm, post-norm and sandwich-norm blocks, parallel ones, and those with a mixer alone."""
+    if b.layer.attention is not None and b.layer.recurrent is not None:
+        return side_by_side(b, x, b.layer.attention, last=last)
     cur = b.norm(x, "attn_norm") if b.has("attn_norm.weight") else x
-    parallel = has_ffn(b) and ffn_norm(b) is None and not b.has("post_ffw_norm.weight")
+    closing = b.has("attn_output_norm.weight") or b.has("post_ffw_norm.weight")
+    parallel = has_ffn(b) and ffn_norm(b) is None and not closing
     normed = cur
+    if "norm_first" in b.facts.traits:
+        b.g.expand(cur)
     if b.layer.attention is None and b.layer.recurrent is None:
         return _lone_ffn(b, x, cur, last=last)
     cur = mixer(b, cur)
-    if last and "late_output" not in b.facts.traits:
+    if last and not picks_late(b):
         if parallel:
             cur, x, normed = b.pick_outputs(cur, x, normed)
         else:
@@ -23,34 +29,49 @@ def block(b: Builder, x: Tensor, *, last: bool) -> Tensor:
     if not has_ffn(b):
         return b.g.add(cur, x)
     if parallel:
-        return b.g.add(b.g.add(feed_forward(b, normed), x), cur)
+        return b.g.add(b.g.add(feed_forward(b, normed, x), x), cur)
     if b.has("post_attention_norm.weight") and ffn_norm(b) != "post_attention_norm":
         cur = b.norm(cur, "post_attention_norm")
     x = b.g.add(cur, x)
+    if b.has("attn_output_norm.weight"):  # BERT normalises sums
+        x = b.norm(x, "attn_output_norm")
+        return b.norm(b.g.add(feed_forward(b, x, x), x), "layer_output_norm")
     name = ffn_norm(b)
-    cur = feed_forward(b, b.norm(x, name) if name else x)
+    cur = feed_forward(b, b.norm(x, name) if name else x, x)
     if b.has("post_ffw_norm.weight"):
         cur = b.norm(cur, "post_ffw_norm")
     return b.g.add(cur, x)
 
 
 def _lone_ffn(b: Builder, x: Tensor, cur: Tensor, *, last: bool) -> Tensor:
-    cur = feed_forward(b, cur)
-    if last:
+    cur = feed_forward(b, cur, x)
+    if last and not picks_late(b):
         cur, x = b.pick_outputs(cur, x)
     return b.g.add(cur, x)
+
+
+def picks_late(b: Builder) -> bool:
+    """Whether all rows go on to the head."""
+    return "late_output" in b.facts.traits or "late_norm_output" in b.facts.traits
 
 
 def mixer(b: Builder, cur: Tensor) -> Tensor:
     """What moves information between tokens: attention, a recurrence, or both side by side."""
     a = b.layer.attention
-    if b.layer.recurrent is None:
-        assert a is not None
-        return attention(b, cur, a)
     if a is None:
         return recurrence.mixer(b, cur)
-    state = recurrence.mixer(b, cur)
-    return b.g.add(attention(b, cur, a), state)
+    return attention(b, cur, a)
+
+
+def side_by_side(b: Builder, x: Tensor, a: Attention, *, last: bool) -> Tensor:
+    """Attention and a recurrence that read the same input, each through the norm (falcon-h1.cpp)."""
+    g = b.g
+    attended = attention(b, b.norm(x, "attn_norm"), a)
+    mixed = recurrence.mixer(b, b.norm(x, "attn_norm"))
+    x = g.add(g.add(attended, mixed), x)
+    if last:
+        (x,) = b.pick_outputs(x)
+    return g.add(feed_forward(b, b.norm(x, "ffn_norm"), x), x)
 
 
 def has_ffn(b: Builder) -> bool:
@@ -67,10 +88,22 @@ def ffn_norm(b: Builder) -> str | None:
     return None
 
 
-def feed_forward(b: Builder, cur: Tensor) -> Tensor:
-    """Dense, experts, or experts with a shared one."""
+def two_branches(b: Builder, cur: Tensor, x: Tensor) -> Tensor:
+    """A dense network and experts side by side, each with norms of its own (gemma4.cpp)."""
+    g = b.g
+    dense = b.norm(b.ffn(cur), "post_ffw_norm_1")
+    experts = b.norm(x, "pre_ffw_norm_2")
+    logits = g.mul(g.same(g.same(x)), b.weight("ffn_gate_inp.scale"))
+    logits = g.mul_mat(b.weight("ffn_gate_inp.weight"), logits)
+    return g.add(dense, b.norm(mixture(b, experts, logits), "post_ffw_norm_2"))
+
+
+def feed_forward(b: Builder, cur: Tensor, x: Tensor) -> Tensor:
+    """Dense, experts, or experts with a shared one; x is what the norm before them read."""
     if not b.has("ffn_down_exps.weight"):
         return b.ffn(cur)
+    if b.has("post_ffw_norm_1.weight"):
+        return two_branches(b, cur, x)
     out = mixture(b, cur)
     if b.has("ffn_up_shexp.weight"):
         out = b.g.add(out, shared(b, cur))

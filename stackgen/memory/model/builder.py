@@ -76,6 +76,9 @@ class Builder:
         self.w: Mapping[str, Weight] = {}
         self._leafs: dict[str, Tensor] = {}
         self._tables: dict[int, Mapping[str, Weight]] = {}
+        self._globals: dict[str, Tensor] = {}
+        self.raw_embeddings: Tensor | None = None
+        """The rows as they came, deepstack features of images included."""
 
     # -- weights
 
@@ -105,6 +108,13 @@ class Builder:
         """A tensor of this block, or None."""
         return self.weight(name) if name in self.w else None
 
+    def tensor(self, name: str) -> Tensor:
+        """A tensor that belongs to no block."""
+        if name not in self._globals:
+            place = self.placement.of(name, None)
+            self._globals[name] = self.g.weight(place, *self.facts.by_name[name].shape, name=name)
+        return self._globals[name]
+
     @property
     def home(self) -> int:
         """Where this block's weights are."""
@@ -120,6 +130,11 @@ class Builder:
         """The widest row of values of any layer: transposed caches are all this wide."""
         attention = [x.attention for x in self.facts.layers if x.attention is not None]
         return max((a.heads_kv * a.value_length for a in attention), default=0)
+
+    @cached_property
+    def has_windows(self) -> bool:
+        """Whether any layer has a window."""
+        return any(x.attention is not None and x.attention.window is not None for x in self.facts.layers)
 
     def shared_cache_home(self, a: Attention) -> int:
         """Where the cache is that a layer without one reads: of the last layer before it of its kind."""
@@ -181,9 +196,30 @@ class Builder:
             g.expand(g.set_rows(base, rows(g.input("i32", n)), g.input("i64", n)))
         del given
         out = g.view(tokens, self.embd, n, nb=(4 * wide,)) if wide != self.embd else tokens
+        self.raw_embeddings = out
         if "scaled_embeddings" in self.facts.traits:
-            out = g.mul(out, g.input("f32", 1, n))
-        return g.expand(out)
+            out = g.mul(g.cont(out) if out.nb else out, g.input("f32", 1, n))
+        out = g.expand(out)
+        return self._encoder_input(out) if "no_cache" in self.facts.traits else out
+
+    def _encoder_input(self, cur: Tensor) -> Tensor:
+        """What BERT and its kin add to the token's row: type, position, a norm."""
+        g, names = self.g, self.facts.by_name
+        if "token_types.weight" in names:
+            table = g.weight(
+                self.placement.of("token_types.weight", None), *names["token_types.weight"].shape
+            )
+            cur = g.add(cur, g.view(table, self.embd))
+        if "position_embd.weight" in names:
+            table = g.weight(
+                self.placement.of("position_embd.weight", None), *names["position_embd.weight"].shape
+            )
+            cur = g.add(g.get_rows(table, self.inputs.positions), cur)
+        if "token_embd_norm.weight" in names:
+            place = self.placement.of("token_embd_norm.weight", None)
+            cur = g.mul(g.own(cur), g.weight(place, self.embd))
+            cur = g.add(cur, g.weight(place, self.embd)) if "token_embd_norm.bias" in names else cur
+        return cur
 
     def gated(self, up: Tensor, gate: Tensor) -> Tensor:
         """act(gate) * up: a tensor of its own."""
@@ -201,24 +237,51 @@ class Builder:
         return self.linear("ffn_down" + suffix, hidden)
 
     def head(self, cur: Tensor) -> None:
-        """Final norm and logits; both survive the graph."""
-        facts, g = self.facts, self.g
-        names = facts.by_name
-        place = self.placement.of("output.weight", None)
-        norm = "output_norm" if "output_norm.weight" in names else "token_embd_norm"
-        if norm + ".weight" in names:
-            out = g.same(cur) if self.rms else g.own(cur)
-            cur = g.mul(out, g.weight(self.placement.of("output_norm.weight", None), self.embd))
-            if norm + ".bias" in names:
-                cur = g.add(cur, g.weight(place, self.embd))
+        """Final norm, the wanted rows, logits; all of these survive the graph."""
+        facts, traits = self.facts, self.facts.traits
+        if "late_output" in traits:
+            cur.output = True
+            (cur,) = self.pick_outputs(cur)
+        cur = self._final_norm(cur)
         cur.output = True
-        if "no_head" not in facts.traits:
+        if "late_norm_output" in traits:
+            (cur,) = self.pick_outputs(cur)
+            cur.output = True
+        pooled = pooling(self, cur) if self.params.embeddings else None
+        if "no_head" not in traits:
+            names = facts.by_name
             matrix = names.get("output.weight") or names.get("token_embd.weight")
             rows = matrix.shape[-1] if matrix else facts.vocab_size
-            if "output.weight" not in names:
-                place = self.placement.output_of("token_embd.weight")
-            cur = g.mul_mat(g.weight(place, self.embd, rows), cur)
+            tied = "output.weight" not in names
+            place = (
+                self.placement.output_of("token_embd.weight")
+                if tied
+                else self.placement.of("output.weight", None)
+            )
+            cur = self.g.mul_mat(self.g.weight(place, self.embd, rows), cur)
             if "output.bias" in names:
-                cur = g.add(cur, g.weight(place, rows))
+                cur = self.g.add(cur, self.g.weight(place, rows))
             cur.output = True
-        g.expand(cur)
+        self.g.expand(cur)
+        if pooled is not None:
+            pooled.output = True
+            self.g.expand(pooled)
+
+    def _final_norm(self, cur: Tensor) -> Tensor:
+        names = self.facts.by_name
+        norm = "token_embd_norm" if self.facts.architecture.startswith("lfm2") else "output_norm"
+        if norm + ".weight" not in names:
+            return cur
+        place = self.placement.of("output_norm.weight", None)
+        out = self.g.same(cur) if self.rms else self.g.own(cur)
+        out = self.g.mul(out, self.g.weight(place, self.embd))
+        return self.g.add(out, self.g.weight(place, self.embd)) if norm + ".bias" in names else out
+
+
+def pooling(b: Builder, cur: Tensor) -> Tensor:
+    """One row for each sequence: the mean, or one of its tokens (`build_pooling`)."""
+    kind = b.facts.number("pooling_type")
+    if kind == 1:
+        means = b.g.input("f32", b.n, b.geo.n_seq)
+        return b.g.mul_mat(b.g.cont(b.g.transpose(cur)), means)
+    return b.g.get_rows(cur, b.g.input("i32", b.geo.n_seq)) if kind in (2, 3) else cur

@@ -26,7 +26,7 @@ def mixture(b: Builder, cur: Tensor, logits: Tensor | None = None) -> Tensor:
     weights = g.get_rows(g.reshape(probs, 1, count, n), ids)
     if late:
         weights = g.reshape(g.soft_max(g.reshape(weights, used, n)), 1, used, n)
-    if b.facts.values.get("expert_weights_norm") or "expert_weights_norm" in b.facts.traits:
+    if b.facts.values.get("expert_weights_norm", "raw_expert_weights" not in b.facts.traits):
         flat = g.reshape(weights, used, n)
         total = g.same(g.op((1, n), flat))
         weights = g.reshape(g.same(flat, total), 1, used, n)

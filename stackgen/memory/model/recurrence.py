@@ -27,16 +27,31 @@ class State:
     def load(self) -> Tensor:
         """A copy of the rows of this micro-batch."""
         g, seqs = self.b.g, self.b.geo.n_seq
+        self._clear()
         rows = g.get_rows(self.cache, self.b.inputs.states())
-        return g.expand(g.view(rows, self.elements, seqs))
+        out = g.expand(g.view(rows, self.elements, seqs))
+        self._move(rows)
+        return out
 
     def scan(self, operation: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-        """An operation that reads the rows in place; the rest of the sequences' states are moved beside it."""
+        """An operation that reads the rows in place; the other sequences' states are moved beside it."""
         g, seqs, ids = self.b.g, self.b.geo.n_seq, self.b.inputs.states()
+        self._clear()
         others = g.get_rows(self.cache, g.view(ids, seqs - 1))
         out = g.expand(operation(self.cache, g.view(ids, seqs)))
-        g.expand(g.copy(g.view(others, self.elements, 0), g.view(self.cache, self.elements, 0)))
+        self._move(others)
         return out
+
+    def _clear(self) -> None:
+        """No bytes, but it begins the block on the state's device."""
+        g = self.b.g
+        nothing = g.view(self.cache, 0)
+        g.expand(g.copy(nothing, nothing))
+
+    def _move(self, rows: Tensor) -> None:
+        """No bytes either: states of sequences that are not in this micro-batch."""
+        g = self.b.g
+        g.expand(g.copy(g.view(rows, self.elements, 0), g.view(self.cache, self.elements, 0)))
 
     def save(self, t: Tensor) -> None:
         """Write the last states back."""
@@ -214,7 +229,6 @@ def kimi_delta(b: Builder, cur: Tensor) -> Tensor:
     heads = recurrent.state // (head * head)
     inner, taps = head * heads, recurrent.conv // (3 * head * heads)
     convs, states = State(b, recurrent.conv), State(b, recurrent.state)
-    g.expand(cur)
     past = convs.load()
     q, k, v = (_kimi_convolution(b, cur, past, convs, which, (head, heads, taps)) for which in "qkv")
     decay = b.linear("ssm_f_b", b.linear("ssm_f_a", cur))

@@ -7,9 +7,11 @@ from stackgen.domain.llama import LlamaParams
 from stackgen.memory.geometry import Geometry
 from stackgen.memory.graph.allocator import Allocator
 from stackgen.memory.graph.scheduler import schedule
-from stackgen.memory.graph.tensors import Graph
+from stackgen.memory.graph.tensors import Graph, Tensor
+from stackgen.memory.model.altup import altup_block, narrow, widen
 from stackgen.memory.model.blocks import block
 from stackgen.memory.model.builder import Builder
+from stackgen.memory.model.per_layer import add_per_layer, per_layer_inputs
 from stackgen.memory.placement import Placement
 
 KEPT = 2
@@ -30,13 +32,31 @@ def build(
     """The graph of these blocks between embeddings and head."""
     b = Builder(facts, params, geo, placement)
     cur = b.embeddings()
+    inputs = per_layer_inputs(b, cur)
+    wide = "altup_proj.weight" in facts.by_name
+    if wide:
+        cur = widen(b, cur)
     for i in blocks:
         b.enter(i)
-        cur = b.g.expand(block(b, cur, last=i == blocks[-1]))
-    if "late_output" in facts.traits:
-        (cur,) = b.pick_outputs(cur)
-    b.head(cur)
+        if wide and inputs is not None:
+            cur = altup_block(b, cur, inputs)
+            continue
+        cur = block(b, cur, last=i == blocks[-1])
+        if inputs is not None:
+            cur = add_per_layer(b, cur, inputs)
+        cur = finish(b, cur)
+    b.head(narrow(b, cur) if wide else cur)
     return b.g
+
+
+def finish(b: Builder, cur: Tensor) -> Tensor:
+    """What follows a block in some models: a scale, image features of the first blocks."""
+    if b.has("layer_output_scale.weight"):
+        cur = b.g.mul(cur, b.weight("layer_output_scale.weight"))
+    if b.i < b.facts.number("n_deepstack_layers") and b.raw_embeddings is not None:
+        raw = b.raw_embeddings
+        cur = b.g.add(cur, b.g.view(raw, b.embd, b.n, nb=(raw.strides[1],)))
+    return cur
 
 
 def representative(facts: ModelFacts, placement: Placement) -> list[int]:
