@@ -1,0 +1,84 @@
+"""Plain data to a typed Stack: the outer shape of stack.yaml, and no secrets in it."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, Final
+
+from stackgen.domain.diagnostic import Diagnostic, StackError, YamlPath, error
+from stackgen.domain.secrets import secret_in, secret_under
+from stackgen.domain.source import Source
+from stackgen.domain.stack import Stack
+from stackgen.domain.validation import validate
+from stackgen.domain.wording import shown
+
+VERSION: Final = 1
+EXTENSION: Final = "x-"
+"""Top-level keys that begin so are the user's own: a place for anchors."""
+
+
+def parse(source: Source) -> Stack:
+    """The stack that a source describes. Raises StackError with everything wrong about its shape."""
+    data = source.data
+    if not isinstance(data, dict):
+        raise StackError([_no_mapping(data)])
+    if "version" in data and (found := _version(data["version"])):
+        raise StackError([found])
+    own = {key: value for key, value in data.items() if not key.startswith(EXTENSION)}
+    stack, found_in_shape = validate(Stack, own, ())
+    secrets = list(_secrets(data, ()))
+    if stack is None or secrets:
+        raise StackError([*_without(found_in_shape, secrets), *(diagnostic for diagnostic, _ in secrets)])
+    return stack
+
+
+def _no_mapping(data: Any) -> Diagnostic:
+    hint = "begin with `version: 1`, or let `stackgen init` write a first stack.yaml"
+    if data is None:
+        return error("spec/missing-key", (), "the file is empty", hint)
+    message = f"the file must be a mapping with `version`, `name` and `hosts`, got {shown(data)}"
+    return error("spec/type", (), message, hint)
+
+
+def _version(version: Any) -> Diagnostic | None:
+    if version == VERSION and isinstance(version, int) and not isinstance(version, bool):
+        return None
+    if isinstance(version, int | float) and not isinstance(version, bool) and version > VERSION:
+        message = (
+            f"version {version} of the language is newer than this stackgen, which reads version {VERSION}"
+        )
+        return error("spec/version", ("version",), message, "update stackgen")
+    message = f"`version` must be {VERSION}, got {shown(version)}"
+    return error("spec/version", ("version",), message, f"write `version: {VERSION}`")
+
+
+def _secrets(data: Any, path: YamlPath) -> Iterator[tuple[Diagnostic, str]]:
+    """Literal secrets with their text. The diagnostic of a key names the mapping, not the key."""
+    if isinstance(data, dict):
+        for key, value in data.items():
+            if kind := secret_in(key):
+                yield _literal(kind, path), key
+            yield from _secrets(value, (*path, key))
+    elif isinstance(data, list):
+        for index, value in enumerate(data):
+            yield from _secrets(value, (*path, index))
+    elif isinstance(data, str):
+        key = next((part for part in reversed(path) if isinstance(part, str)), "")
+        if kind := secret_under(key, data):
+            yield _literal(kind, path), data
+
+
+def _literal(kind: str, path: YamlPath) -> Diagnostic:
+    hint = "keep it elsewhere and refer to it: {secret: {name: NAME, key: KEY}}; if it was ever shared, replace it"
+    return error("spec/literal-secret", path, f"{kind} stands here in clear text", hint)
+
+
+def _without(found: list[Diagnostic], secrets: list[tuple[Diagnostic, str]]) -> Iterator[Diagnostic]:
+    """The other findings, none of which may repeat a secret."""
+    for diagnostic in found:
+        if any(secret.path == diagnostic.path or text in diagnostic.path for secret, text in secrets):
+            continue
+        message, hint = diagnostic.message, diagnostic.hint
+        for _, text in secrets:
+            message = message.replace(text, "****")
+            hint = hint.replace(text, "****") if hint else None
+        yield replace(diagnostic, message=message, hint=hint)
