@@ -1,11 +1,9 @@
-"""Reads and writes stack.lock, which stands beside the stack file."""
+"""Reads and writes the text of stack.lock, which stands beside the stack file."""
 
 import os
 from pathlib import Path
 
-from stackgen.domain.lock import Lock
 from stackgen.io.stackfile import InputError
-from stackgen.lock.codec import dumps, loads
 
 MAX_BYTES = 64 * 1024**2
 
@@ -15,25 +13,22 @@ def beside(stack_file: Path) -> Path:
     return stack_file.with_suffix(".lock")
 
 
-def read(path: Path) -> Lock:
-    """The lock, empty when there is none yet. Raises InputError and LockError."""
+def read(path: Path) -> str | None:
+    """The text of the lock, None when there is none yet. Raises InputError."""
     try:
         if path.stat().st_size > MAX_BYTES:
             raise InputError(f"{path} is larger than {MAX_BYTES // 1024**2} MiB, which no lock is")
-        return loads(path.read_text(encoding="utf-8"), path.name)
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        return Lock()
+        return None
     except UnicodeDecodeError as exc:
-        raise InputError(
-            f"{path} is not UTF-8 text", "restore it from git, or delete it and lock anew"
-        ) from exc
+        raise InputError(f"{path} is not UTF-8 text", "restore it from git, or delete it and lock anew") from exc
     except OSError as exc:
         raise InputError(f"{path}: {exc.strerror or exc}") from exc
 
 
-def write(path: Path, lock: Lock) -> bool:
+def write(path: Path, text: str) -> bool:
     """Replace the lock in one step; False when it says the same already. Raises InputError."""
-    text = dumps(lock)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         if path.exists() and path.read_text(encoding="utf-8") == text:
