@@ -6,10 +6,10 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from stackgen import registry
-from stackgen.domain.diagnostic import Diagnostic, StackError, has_errors
+from stackgen.domain.diagnostic import Diagnostic, Position, StackError, has_errors
 from stackgen.domain.linked import LinkedModel, LinkedStack
 from stackgen.domain.plan import KnownModel, Plan
-from stackgen.domain.source import Position, Positions, Source
+from stackgen.domain.source import Positions, Source
 
 if TYPE_CHECKING:
     from stackgen.domain.workload import Deployment

@@ -1,0 +1,89 @@
+"""What is known of a requested model before it is locked: from its own header, or from the catalog."""
+
+from stackgen.domain.diagnostic import Diagnostic, Severity, YamlPath, warning
+from stackgen.domain.footprint import Basis
+from stackgen.domain.header import GgufHeader
+from stackgen.domain.linked import LinkedModel, ModelRequest
+from stackgen.domain.plan import KnownModel
+from stackgen.facts import catalog
+from stackgen.facts.derive import derive
+
+WAYS_OUT = "name its shape with `catalog:`, give a local file as `path:`, or declare its memory with `vram:`"
+
+
+def from_header(model: LinkedModel, header: GgufHeader) -> KnownModel:
+    """From a file that is here: everything is exact."""
+    return KnownModel(
+        request=model.request,
+        facts=derive(header),
+        basis=Basis.EXACT,
+        file=model.request.path,
+        mmproj_file=model.request.mmproj,
+    )
+
+
+def from_catalog(model: LinkedModel) -> KnownModel:
+    """From the built-in catalog; when it does not know the model, `facts` is None and a finding says so."""
+    request = model.request
+    hit = None
+    if request.quant is not None and request.catalog is not None:
+        hit = catalog.by_name(request.catalog, request.quant)
+    elif request.quant is not None and request.repo is not None:
+        hit = catalog.lookup(request.repo, request.quant)
+    file, mmproj_file = file_names(request)
+    if hit is None:
+        return KnownModel(
+            request=request,
+            facts=None,
+            basis=Basis.DECLARED if model.declared else Basis.CATALOG,
+            file=file,
+            mmproj_file=mmproj_file,
+            diagnostics=() if model.declared else _unknown(model),
+        )
+    facts = derive(hit.header, basis=Basis.CATALOG)
+    return KnownModel(
+        request=request,
+        facts=facts,
+        basis=Basis.CATALOG,
+        file=file,
+        mmproj_file=mmproj_file,
+        spread_percent=hit.spread_percent,
+        diagnostics=(_unlocked(model.path, hit.name, hit.quant, hit.spread_percent),),
+    )
+
+
+def file_names(request: ModelRequest) -> tuple[str | None, str | None]:
+    """Paths of weights and projector below the models volume: `owner/repo/file`, as downloads keep them.
+
+    Without a lock the weights' name follows the hub's custom: the repository's name and the quantization.
+    """
+    if request.repo is None:
+        return request.path, request.mmproj
+    name = request.repo.rpartition("/")[2].removesuffix("-GGUF").removesuffix("-gguf")
+    file = request.file or (f"{name}-{request.quant}.gguf" if request.quant else None)
+    mmproj = f"{request.repo}/{request.mmproj}" if request.mmproj else None
+    return (f"{request.repo}/{file}" if file else None), mmproj
+
+
+def _unlocked(path: YamlPath, name: str, quant: str, spread: int) -> Diagnostic:
+    bound = f", the real weights may differ by {spread} %" if spread else ""
+    return Diagnostic(
+        kind="facts/unlocked",
+        severity=Severity.NOTE,
+        path=path,
+        message=f"planned as {name} {quant} from the built-in catalog{bound}; the file's name is assumed",
+    )
+
+
+def _unknown(model: LinkedModel) -> tuple[Diagnostic, ...]:
+    request = model.request
+    if request.repo is None:
+        text = f"{request.path} is not here to be read, so nothing is known of its memory"
+        return (warning("facts/unknown-model", (*model.path, "path"), text, WAYS_OUT),)
+    if not request.quant:
+        # Files of a program of its own, such as an image model's: their memory is declared.
+        return ()
+    near = catalog.nearest(request.catalog or request.repo)
+    text = f"the built-in catalog does not know {request.catalog or request.repo} as {request.quant}"
+    place = (*model.path, "catalog" if request.catalog else "hf")
+    return (warning("facts/unknown-model", place, text, f"{near}; or {WAYS_OUT}" if near else WAYS_OUT),)
