@@ -83,7 +83,7 @@ class _Program:
     summary: Final = "any other program in a container, with declared memory"
     volume_roles: Final = None
     use_roles: Final = {role: Role(description=text, many=True) for role, text in _CALLS.items()}
-    offers: Final = frozenset(_CALLS)
+    offers: Final = frozenset({*_CALLS, "tasks"})
 
     def options(self, service: Service, path: YamlPath) -> Parsed:
         """Check `options`."""

@@ -15,8 +15,8 @@ Count = Annotated[int, Field(ge=1)]
 class GraphNode(Strict):
     """A node of a workflow in ComfyUI's API format."""
 
-    class_type: str
-    inputs: dict[str, Any]
+    class_type: str = Field(description="kind of node, such as KSampler")
+    inputs: dict[str, Any] = Field(description="values, or [node id, output] of another node")
 
 
 class InputNode(Strict):

@@ -1,0 +1,183 @@
+"""Every engine keeps to the protocol: documented options, an honest demand, a workload that says it all."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import chain
+from typing import Any, TypeVar
+
+import pytest
+
+from stackgen import registry
+from stackgen.domain.contracts import Engine
+from stackgen.domain.footprint import Memory
+from stackgen.domain.linked import Exposure, LinkedService, Publication
+from stackgen.domain.stack import NAME_PATTERN, Service
+from tests.support.engines import BOX, lower, service
+
+ENGINES: tuple[Engine, ...] = tuple(registry.engines().values())
+V = TypeVar("V")
+
+LEAST = {
+    "comfyui": "{}",
+    "open-webui": "{}",
+    "program": "{image: example.org/it:1.0}",
+    "searxng": "{}",
+}
+"""The least that people write for each engine."""
+LOADED = {
+    "comfyui": "{gpus: [0], models: {m: {model: m, vram: {low: 1GiB, high: 2GiB}}}}",
+    "program": "{image: 'example.org/it:1.0', gpus: [0, 1], vram: {low: 1GiB, high: 2GiB}}",
+}
+"""A service that holds GPU memory, for engines that can."""
+
+each_engine = pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.name)
+each_loaded = pytest.mark.parametrize(
+    "engine", [e for e in ENGINES if e.name in LOADED], ids=lambda engine: engine.name
+)
+
+
+def test_every_module_is_named_as_its_engine() -> None:
+    assert tuple(engine.name for engine in ENGINES) == registry.engine_names()
+
+
+def test_there_is_a_sample_of_every_engine() -> None:
+    assert LEAST.keys() == {engine.name for engine in ENGINES}
+
+
+def test_somebody_offers_what_somebody_uses() -> None:
+    used = {role for engine in ENGINES for role in engine.use_roles}
+    offered = set(chain.from_iterable(engine.offers for engine in ENGINES))
+    assert used - offered == set()
+
+
+@each_engine
+def test_names_and_roles_are_described(engine: Engine) -> None:
+    assert re.fullmatch(NAME_PATTERN, engine.name)
+    assert engine.summary
+    assert not engine.summary.endswith(".")
+    roles = {**(engine.volume_roles or {}), **engine.use_roles}
+    assert all(role.description for role in roles.values())
+
+
+def properties(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for part in (schema, *schema.get("$defs", {}).values()):
+        yield from (
+            (f"{part.get('title')}.{name}", value) for name, value in part.get("properties", {}).items()
+        )
+
+
+@each_engine
+def test_every_option_is_described(engine: Engine) -> None:
+    for schema in engine.schema():
+        assert schema["type"] == "object"
+        assert schema["additionalProperties"] is False
+        bare = [
+            name for name, value in properties(schema) if not value.get("description") and "$ref" not in value
+        ]
+        assert bare == []
+
+
+@each_engine
+def test_an_unknown_option_is_an_error_at_its_place(engine: Engine) -> None:
+    raw = Service(engine=engine.name, host="box", options={"no_such_option": 1})
+    parsed = engine.options(raw, ("services", "it"))
+    assert parsed.value is None
+    assert ("services", "it", "options", "no_such_option") in [d.path for d in parsed.diagnostics]
+
+
+@each_engine
+def test_an_unknown_key_of_a_model_is_an_error_below_it(engine: Engine) -> None:
+    raw = Service(engine=engine.name, host="box")
+    options = engine.options(raw, ("services", "it")).value
+    path = ("services", "it", "models", "m")
+    parsed = engine.use_options({"no_such_option": 1}, raw, options, path)
+    assert parsed.value is None
+    assert parsed.diagnostics
+    assert all(d.path[:4] == path for d in parsed.diagnostics)
+
+
+def full(engine: Engine) -> LinkedService:
+    """A service with everything that every engine must pass on."""
+    linked = service(engine, LEAST[engine.name])
+    folders = ["/data"] if engine.volume_roles is None else list(engine.volume_roles)
+    options = linked.options
+    if engine.name == "program":
+        options = options.model_copy(update={"port": 8000})
+    return replace(
+        linked,
+        options=options,
+        publish=Publication(port=4321, address="127.0.0.1"),
+        expose=Exposure(hostname="it.example.org", timeout=60),
+        volumes={folder: f"volume-{index}" for index, folder in enumerate(folders)},
+        env={"EXTRA": "1"},
+    )
+
+
+@each_engine
+def test_a_workload_says_everything_that_the_stack_says(engine: Engine) -> None:
+    linked = full(engine)
+    run = lower(engine, linked)
+    assert (run.name, run.engine) == (linked.name, engine.name)
+    assert run.image
+    assert run.program
+    assert run.gpus == linked.gpus
+    assert run.ports[0].publish == linked.publish
+    assert run.expose == linked.expose
+    assert {mount.volume for mount in run.mounts} == set(linked.volumes.values())
+    assert run.env["EXTRA"] == "1"
+    assert lower(engine, replace(linked, image="example.org/other:2.0")).image == "example.org/other:2.0"
+    if run.health is not None:
+        assert run.health.port in [port.number for port in run.ports]
+
+
+def backwards(mapping: Mapping[str, V]) -> dict[str, V]:
+    return dict(reversed(list(mapping.items())))
+
+
+@each_engine
+def test_the_order_of_keys_changes_nothing(engine: Engine) -> None:
+    linked = full(engine)
+    turned = replace(linked, volumes=backwards(linked.volumes), env=backwards(linked.env))
+    assert lower(engine, turned) == lower(engine, linked)
+
+
+@each_engine
+def test_without_a_gpu_there_is_no_gpu_memory(engine: Engine) -> None:
+    demand = engine.demand(service(engine, LEAST[engine.name]), {})
+    assert not demand.unknown
+    assert all(memory == Memory() for resident in demand.residents for memory in resident.gpus.values())
+
+
+@each_loaded
+def test_residents_sit_on_the_gpus_of_their_service(engine: Engine) -> None:
+    linked = service(engine, LOADED[engine.name])
+    demand = engine.demand(linked, {})
+    assert not demand.unknown
+    assert demand.residents
+    for resident in demand.residents:
+        assert resident.service == linked.name
+        assert set(resident.gpus) <= {gpu.index for gpu in linked.gpus}
+        for memory in (*resident.gpus.values(), resident.host):
+            assert memory.low <= memory.best <= memory.high
+            assert all(0 <= term.low <= term.best <= term.high for term in memory.terms)
+            assert all(term.formula for term in memory.terms)
+    assert sum(memory.high for r in demand.residents for memory in r.gpus.values()) > 0
+
+
+@each_loaded
+def test_alternatives_take_less(engine: Engine) -> None:
+    linked = service(engine, LOADED[engine.name])
+
+    def high(of: LinkedService) -> int:
+        demand = engine.demand(of, {})
+        return sum(memory.high for resident in demand.residents for memory in resident.gpus.values())
+
+    for use in linked.models:
+        for alternative in engine.alternatives(linked, use):
+            assert 1 <= alternative.cost <= 9
+            assert high(alternative.service) < high(linked), alternative.change
+
+
+def test_a_box_has_the_gpus_that_the_samples_claim() -> None:
+    assert [gpu.index for gpu in BOX.gpus] == [0, 1]
