@@ -1,12 +1,11 @@
 """What many engines do alike, as small functions that an engine may borrow."""
 
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
 from stackgen.domain.contracts import Parsed
-from stackgen.domain.diagnostic import Diagnostic, YamlPath, error, warning
+from stackgen.domain.diagnostic import Diagnostic, YamlPath, error
 from stackgen.domain.footprint import Basis, Memory, Term, TermName
 from stackgen.domain.linked import LinkedService, SecretKey
 from stackgen.domain.plan import Demand, Limit, Plan, Resident
@@ -83,25 +82,6 @@ def declared_findings(service: LinkedService) -> Iterable[Diagnostic]:
                     else "in the model"
                 ),
             )
-
-
-_FIXED = re.compile(r"\d\.\d|\d{8}|(^|-)b\d{3,}|(^|-)[0-9a-f]{7,40}$")
-"""What a tag that stays has in it: a version, a date, a build number or a commit."""
-
-
-def rolling_image(service: LinkedService) -> Iterable[Diagnostic]:
-    """An image whose tag the publisher moves: the next pull may bring another program."""
-    image = service.image or ""
-    tag = image.rpartition("/")[2].partition(":")[2]
-    if not image or "@sha256:" in image or _FIXED.search(tag):
-        return
-    yield warning(
-        "image/rolling-tag",
-        (*service.path, "image"),
-        f"`{image}` names no version, so the same file may start another program tomorrow",
-        "choose a tag with a version or a date, or add the digest that "
-        f"`docker buildx imagetools inspect {image}` prints: {image}@sha256:...",
-    )
 
 
 def mounts(

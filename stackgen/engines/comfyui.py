@@ -86,7 +86,6 @@ class _Comfyui:
                 f"ComfyUI works on one GPU and would leave {len(service.gpus) - 1} of these idle",
                 "name one GPU, or run one service per GPU",
             )
-        yield from defaults.rolling_image(service)
 
     def demand(self, service: LinkedService, known: Mapping[str, KnownModel]) -> Demand:
         """One model at a time: to load another, ComfyUI unloads the first."""

@@ -102,7 +102,6 @@ class _Program:
         yield from defaults.declared_findings(service)
         yield from _unrunnable(service)
         yield from _unreachable(service)
-        yield from defaults.rolling_image(service)
 
     def demand(self, service: LinkedService, known: Mapping[str, KnownModel]) -> Demand:
         """All its models at once, or what the service declares."""

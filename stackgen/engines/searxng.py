@@ -79,7 +79,6 @@ class _Searxng:
             yield error(
                 "searxng/gpu", (*service.path, "gpus"), "SearXNG has no use for a GPU", "leave `gpus` out"
             )
-        yield from defaults.rolling_image(service)
 
     def demand(self, service: LinkedService, known: Mapping[str, KnownModel]) -> Demand:
         """No GPU memory."""

@@ -82,7 +82,3 @@ def test_it_is_root_in_a_file_system_of_its_own() -> None:
 def test_every_volume_has_a_folder() -> None:
     assert ENGINE.volume_roles is not None
     assert ENGINE.volume_roles.keys() == FOLDERS.keys()
-
-
-def test_the_tag_that_moves_is_reported() -> None:
-    assert kinds(ENGINE, service(ENGINE, "image: yanwk/comfyui-boot:cu130-slim-v2")) == ["image/rolling-tag"]

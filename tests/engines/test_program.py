@@ -115,7 +115,6 @@ def test_a_program_that_only_watches_takes_nothing() -> None:
         ("{image: a:1.0, expose: {hostname: a.lan}}", "program/no-port"),
         ("{image: a:1.0, options: {read_only: [/conf]}}", "program/no-such-folder"),
         ("{image: a:1.0, options: {urls: {X: {service: llama}}}}", "program/url-without-use"),
-        ("{image: 'a:latest'}", "image/rolling-tag"),
     ],
 )
 def test_what_is_missing_is_said(text: str, kind: str) -> None:

@@ -49,7 +49,6 @@ class _OpenWebui:
         for finding in FINDINGS:
             yield from finding(service)
         yield from defaults.declared_findings(service)
-        yield from defaults.rolling_image(service)
 
     def demand(self, service: LinkedService, known: Mapping[str, KnownModel]) -> Demand:
         """What it declares: only its CUDA images use a GPU."""
