@@ -2,16 +2,16 @@
 
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from stackgen.domain.facts import ModelFacts
+from stackgen.domain.facts import ModelFacts, Weight
 from stackgen.domain.llama import LlamaParams
 from stackgen.memory.errors import Refused
 
-EXPERTS = r"\.ffn_(up|down|gate|gate_up)_(ch|)exps"
-"""The tensors that --cpu-moe and --n-cpu-moe keep on the host."""
+_EXPERTS = re.compile(r"\.ffn_(up|down|gate|gate_up)_(ch|)exps")
+# ^ what --cpu-moe and --n-cpu-moe keep on the host
 # Where a tensor of no block goes (`llm_tensor_info`): with the input, with the output, else with block 0.
 _INPUT = ("token_embd.", "per_layer_token_embd.", "position_embd.", "token_types.")
 _OUTPUT = (
@@ -36,7 +36,9 @@ class Placement:
     layers: tuple[int, ...]
     """The place of each block, and of the output layer at the end."""
     overrides: tuple[tuple[str, int], ...] = ()
-    full_offload: bool = True
+    """(regular expression, place) pairs; the first match wins."""
+    expert_blocks: int = 0
+    """The experts of so many first blocks stay on the host."""
     pipeline: bool = False
     """Whether the scheduler keeps four copies of what crosses devices."""
 
@@ -59,20 +61,32 @@ class Placement:
     def _patterns(self) -> tuple[tuple[re.Pattern[str], int], ...]:
         return tuple((_compile(pattern), place) for pattern, place in self.overrides)
 
+    def _moved(self, name: str) -> int | None:
+        return next((where for pattern, where in self._patterns if pattern.search(name)), None)
+
+    def of_block(self, block: int, weights: tuple[Weight, ...]) -> Mapping[str, int]:
+        """The places of those tensors of a block that are not with their block."""
+        if not self.overrides and block >= self.expert_blocks:
+            return {}
+        home = self.layers[block]
+        places = ((w.name, self.of(f"blk.{block}.{w.name}", block)) for w in weights)
+        return {name: where for name, where in places if where != home}
+
     def of(self, name: str, block: int | None) -> int:
         """The place of a tensor, by its full name; a pattern wins over the layer."""
-        for pattern, where in self._patterns:
-            if pattern.search(name):
-                return where
+        if (where := self._moved(name)) is not None:
+            return where
         if block is not None:
-            return self.layers[block]
+            kept = block < self.expert_blocks and _EXPERTS.search(name)
+            return self.host if kept else self.layers[block]
         if name.startswith(_INPUT):
             return self.host
         return self.output if name.startswith(_OUTPUT) else self.layers[0]
 
     def output_of(self, name: str) -> int:
         """The place of the copy of an input tensor that serves as the output matrix."""
-        return next((where for pattern, where in self._patterns if pattern.search(name)), self.output)
+        moved = self._moved(name)
+        return self.output if moved is None else moved
 
 
 @lru_cache(maxsize=256)
@@ -102,24 +116,21 @@ def place(facts: ModelFacts, params: LlamaParams, devices: Sequence[int]) -> Pla
         n if slot < first else params.main_gpu if single else _device(split, slot - first, active)
         for slot in range(slots)
     )
-    overrides = tuple((p, _buffer(kind, n)) for p, kind in params.override_tensor) + expert_overrides(
-        params, n
-    )
+    overrides = tuple((pattern, _buffer(kind, n)) for pattern, kind in params.override_tensor)
+    expert_blocks = facts.n_layer if params.cpu_moe else params.n_cpu_moe
     full = bool(n) and wanted > facts.n_layer
     return Placement(
         n_devices=n,
         layers=layers,
         overrides=overrides,
-        full_offload=full,
-        pipeline=n > 1 and full and params.split_mode == "layer" and params.kv_offload and not overrides,
+        expert_blocks=expert_blocks,
+        pipeline=n > 1
+        and full
+        and params.split_mode == "layer"
+        and params.kv_offload
+        and not overrides
+        and not expert_blocks,
     )
-
-
-def expert_overrides(params: LlamaParams, host: int) -> tuple[tuple[str, int], ...]:
-    """The patterns that --cpu-moe and --n-cpu-moe stand for."""
-    if params.cpu_moe:
-        return ((EXPERTS, host),)
-    return tuple((rf"blk\.{i}{EXPERTS}", host) for i in range(params.n_cpu_moe))
 
 
 def _buffer(kind: str, n_devices: int) -> int:

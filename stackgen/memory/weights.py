@@ -22,9 +22,9 @@ def weight_bytes(facts: ModelFacts, placement: Placement) -> list[int]:
 def placed(facts: ModelFacts, placement: Placement) -> Iterator[tuple[Weight, int]]:
     """Every loaded copy of every tensor with its place; prediction blocks are not loaded."""
     for i, layer in enumerate(facts.layers[: facts.n_trunk]):
-        home = placement.layers[i]
+        home, moved = placement.layers[i], placement.of_block(i, layer.weights)
         for w in layer.weights:
-            yield w, placement.of(f"blk.{i}.{w.name}", i) if placement.overrides else home
+            yield w, moved.get(w.name, home)
     for w in facts.weights:
         if w.name.startswith(_ROPE):
             # One copy for every device that holds a layer which uses it.

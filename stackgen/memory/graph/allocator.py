@@ -84,16 +84,15 @@ class Allocator:
                 self._release(s)
         return [b.peak for b in self.buffers]
 
-    def _padded(self, t: Tensor) -> int:
-        return -(-t.size // self.alignment) * self.alignment
-
     def _allocate(self, t: Tensor) -> None:
         if t.owned or t.place is not None or t.view is not None:
             return
         t.owned = True
+        if not t.bytes:
+            t.bytes = -(-t.size // self.alignment) * self.alignment
         if t.inplace and self._take_over(t):
             return
-        t.address = (t.backend, self.buffers[t.backend].take(self._padded(t)))
+        t.address = (t.backend, self.buffers[t.backend].take(t.bytes))
 
     def _take_over(self, t: Tensor) -> bool:
         """Use the bytes of an operand that nobody else needs any more; views never qualify."""
@@ -122,5 +121,5 @@ class Allocator:
             s = root
         if s.owned and not s.output:
             place, offset = s.address
-            self.buffers[place].give(offset, self._padded(s))
+            self.buffers[place].give(offset, s.bytes)
             s.owned = False

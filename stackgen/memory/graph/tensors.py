@@ -15,41 +15,38 @@ Strides = tuple[float, float, float, float]
 
 
 class Tensor:
-    """One node or leaf. `place` is set for what exists outside the graph: weights and caches."""
+    """One node or leaf. Most of what can be said about one holds for few: the rest stays at its default."""
 
-    __slots__ = (
-        "address", "backend", "copies", "inplace", "input", "is_view", "n_children", "n_views", "name", "nb", "ne",
-        "output", "owned", "place", "seen", "src", "type", "view", "weak", "weight",
-    )  # fmt: skip
+    nb: Strides | None = None
+    """Strides in bytes; None = contiguous."""
+    view: "Tensor | None" = None
+    """The tensor whose bytes these are."""
+    is_view: bool = False
+    """A view, reshape or permutation: no work and no split of its own."""
+    inplace: bool = False
+    """Whether the result may take over an operand's bytes."""
+    weak: bool = False
+    """An operation whose weights do not decide where it runs (rope, flash attention)."""
+    place: int | None = None
+    """Where a weight or a cache is, which exist outside the graph."""
+    weight: bool = False
+    input: bool = False
+    output: bool = False
+    seen: bool = False
+    name: str = ""
+    # the scheduler's and the allocator's notes
+    backend: int = -1
+    copies: "dict[int, Tensor] | None" = None
+    n_children: int = 0
+    n_views: int = 0
+    owned: bool = False
+    address: tuple[int, int] = (-1, 0)
+    """Place and offset that the allocator chose."""
+    bytes: int = 0
+    """Its padded size."""
 
-    def __init__(
-        self,
-        kind: str,
-        ne: Shape,
-        src: tuple["Tensor", ...] = (),
-        *,
-        inplace: bool = False,
-        name: str = "",
-    ) -> None:
-        self.type, self.ne, self.src, self.inplace, self.name = kind, ne, src, inplace, name
-        self.nb: Strides | None = None
-        """Strides in bytes; None = contiguous."""
-        self.view: Tensor | None = None
-        self.is_view = False
-        """A view, reshape or permutation: no work and no split of its own."""
-        self.weak = False
-        """An operation whose weights do not decide where it runs (rope, flash attention)."""
-        self.place: int | None = None
-        self.weight = False
-        self.input = self.output = False
-        self.seen = False
-        # the scheduler's and the allocator's notes
-        self.backend = -1
-        self.copies: dict[int, Tensor] | None = None
-        self.n_children = self.n_views = 0
-        self.owned = False
-        self.address = (-1, 0)
-        """Place and offset that the allocator chose."""
+    def __init__(self, kind: str, ne: Shape, src: "tuple[Tensor, ...]" = ()) -> None:
+        self.type, self.ne, self.src = kind, ne, src
 
     @property
     def size(self) -> int:
@@ -95,14 +92,14 @@ class Graph:
 
     def input(self, kind: str, *ne: int, name: str = "") -> Tensor:
         """What the host writes before each run."""
-        t = Tensor(kind, _four(ne), name=name)
-        t.input = True
+        t = Tensor(kind, _four(ne))
+        t.input, t.name = True, name
         return t
 
     def weight(self, place: int, *ne: int, name: str = "") -> Tensor:
         """A tensor of the model; its type does not matter here."""
-        t = Tensor("f32", _four(ne), name=name)
-        t.place, t.weight = place, True
+        t = Tensor("f32", _four(ne))
+        t.place, t.weight, t.name = place, True, name
         return t
 
     def cache(self, place: int, *ne: int, kind: str = "f16") -> Tensor:
@@ -144,20 +141,24 @@ class Graph:
     def soft_max(self, a: Tensor, mask: Tensor | None = None, sinks: Tensor | None = None) -> Tensor:
         """In place where it can be."""
         src = tuple(t for t in (a, mask, sinks) if t is not None)
-        return Tensor("f32", a.ne, src, inplace=True)
+        t = Tensor("f32", a.ne, src)
+        t.inplace = True
+        return t
 
     # -- element-wise; all of these may take over an operand's bytes
 
     def same(self, a: Tensor, *others: Tensor) -> Tensor:
         """add, mul, div, scale, clamp, unary functions, rms_norm: the shape of a, in place where it can be."""
-        return Tensor(a.type, a.ne, (a, *others), inplace=True)
+        t = Tensor(a.type, a.ne, (a, *others))
+        t.inplace = True
+        return t
 
     add = mul = same
 
     def rope(self, a: Tensor, positions: Tensor, factors: Tensor | None = None) -> Tensor:
         """Rotary positions."""
-        t = Tensor(a.type, a.ne, (a, positions) if factors is None else (a, positions, factors), inplace=True)
-        t.weak = True
+        t = Tensor(a.type, a.ne, (a, positions) if factors is None else (a, positions, factors))
+        t.weak = t.inplace = True
         return t
 
     # -- results of their own

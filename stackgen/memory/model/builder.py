@@ -75,6 +75,7 @@ class Builder:
         self.layer = Layer()
         self.w: Mapping[str, Weight] = {}
         self._leafs: dict[str, Tensor] = {}
+        self._moved: Mapping[str, int] = {}
         self._tables: dict[int, Mapping[str, Weight]] = {}
         self._globals: dict[str, Tensor] = {}
         self.raw_embeddings: Tensor | None = None
@@ -89,6 +90,7 @@ class Builder:
             self._tables[id(self.layer)] = {w.name: w for w in self.layer.weights}
         self.w = self._tables[id(self.layer)]
         self._leafs = {}
+        self._moved = self.placement.of_block(i, self.layer.weights)
 
     def has(self, name: str) -> bool:
         """Whether this block has a tensor."""
@@ -98,9 +100,7 @@ class Builder:
         """A tensor of this block as a leaf."""
         if name not in self._leafs:
             w = self.w[name]
-            where = (
-                self.placement.of(f"blk.{self.i}.{name}", self.i) if self.placement.overrides else self.home
-            )
+            where = self._moved.get(name, self.home)
             self._leafs[name] = self.g.weight(where, *w.shape, name=name)
         return self._leafs[name]
 

@@ -60,17 +60,22 @@ def finish(b: Builder, cur: Tensor) -> Tensor:
 
 
 def representative(facts: ModelFacts, placement: Placement) -> list[int]:
-    """Enough blocks to reach every peak: of each kind on each place the first and the last few."""
-    groups: dict[tuple[int, int, bool], list[int]] = {}
-    for i in range(facts.n_trunk):
-        moved = (
-            any(placement.of(f"blk.{i}.{w.name}", i) != placement.layers[i] for w in facts.layers[i].weights)
-            if placement.overrides
-            else False
-        )
-        groups.setdefault((placement.layers[i], id(facts.layers[i]), moved), []).append(i)
-    kept: set[int] = set()
+    """Enough blocks to reach every peak: of each kind, between the same neighbours, the first and the last few."""
+    n = facts.n_trunk
+    kinds = [_kind(facts, placement, i) for i in range(n)]
+    groups: dict[object, list[int]] = {}
+    for i, kind in enumerate(kinds):
+        around = (kinds[i - 1] if i else None, kinds[i + 1] if i + 1 < n else None)
+        groups.setdefault((kind, around), []).append(i)
+    kept = {0, n - 1}
     for members in groups.values():
-        kept.update(members[:KEPT])
-        kept.update(members[-1:])
+        for i in members[:KEPT]:
+            kept.update(j for j in (i - 1, i, i + 1) if 0 <= j < n)
     return sorted(kept)
+
+
+def _kind(facts: ModelFacts, placement: Placement, i: int) -> tuple[object, ...]:
+    layer = facts.layers[i]
+    moved = placement.of_block(i, layer.weights)
+    special = i if i < facts.number("n_deepstack_layers") else -1
+    return (placement.layers[i], id(layer), tuple(moved.items()), special)
