@@ -4,7 +4,7 @@
 """
 
 import sys
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -22,7 +22,7 @@ EXIT_WRONG, EXIT_USAGE, EXIT_OUT_OF_DATE, EXIT_BUG, EXIT_INTERRUPTED = 1, 2, 3, 
 
 cli = typer.Typer(
     name="stackgen",
-    help="Plan and render a home AI stack: one stack.yaml in, a proof that it fits each GPU and every file out.",
+    help="One stack.yaml in, a proof that it fits each GPU and every file out.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -34,7 +34,7 @@ StackPath = Annotated[
 ]
 
 
-class PlanFormat(str, Enum):
+class PlanFormat(StrEnum):
     """How to print a plan."""
 
     text = "text"
@@ -139,6 +139,7 @@ def _render(
     from stackgen import app, registry
     from stackgen.domain.diagnostic import StackError, has_errors
     from stackgen.io import tree
+    from stackgen.report.changes import show
 
     if unknown := sorted(set(targets) - set(registry.target_names())):
         _fail(f"there is no target {unknown[0]!r}", f"there are: {', '.join(registry.target_names())}")
@@ -154,13 +155,13 @@ def _render(
         return EXIT_WRONG
     changes = tree.compare(out, output.files)
     if diff:
-        sys.stdout.write(tree.diff(changes))
-    if check or diff:
-        _note(tree.summary(changes))
-        return EXIT_OUT_OF_DATE if check and not changes.clean else 0
-    tree.apply(changes, force=force)
-    _note(tree.summary(changes, done=True))
-    return EXIT_WRONG if changes.conflicts and not force else 0
+        from stackgen.io.diff import diff as unified
+
+        sys.stdout.write(unified(changes))
+    if not check and not diff:
+        tree.apply(out, changes, force=force)
+    _note(show(changes, str(out), done=not check and not diff, force=force))
+    return EXIT_OUT_OF_DATE if check and not changes.clean else 0
 
 
 @cli.command(context_settings={"ignore_unknown_options": True})

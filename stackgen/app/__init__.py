@@ -51,7 +51,7 @@ def load(path: Path) -> Loaded:
             engines=registry.engines(),
             platforms=registry.platforms(),
             gpu=gpus.gpu,
-            gpu_names=gpus.gpu_names,
+            gpu_names=gpus.names,
         )
     except StackError as exc:
         raise WrongStackError(source, exc.diagnostics) from exc
