@@ -37,7 +37,7 @@ def show(plan: Plan, console: Console) -> None:
         console.print(_gpu(ledger, console))
     if plan.gpus:
         console.print()
-        console.print(_legend(console))
+        console.print(_legend(plan, console))
     for part in (_hosts(plan), _limits(plan), _scenarios(plan)):
         if part is not None:
             console.print()
@@ -45,9 +45,10 @@ def show(plan: Plan, console: Console) -> None:
 
 
 def _head(plan: Plan) -> Text:
-    count = f"{len(plan.gpus)} GPUs, {len(plan.services)} services, {len(plan.stack.models)} models"
+    counts = (("GPU", plan.gpus), ("service", plan.services), ("model", plan.stack.models))
+    size = ", ".join(f"{len(things)} {name}{'s' * (len(things) != 1)}" for name, things in counts)
     return Text.assemble(
-        (plan.stack.name, "bold"), ": ", (plan.verdict.value, VERDICT_STYLE[plan.verdict]), f"   ({count})"
+        (plan.stack.name, "bold"), ": ", (plan.verdict.value, VERDICT_STYLE[plan.verdict]), f"   ({size})"
     )
 
 
@@ -73,13 +74,15 @@ def _gpu(ledger: GpuLedger, console: Console) -> RenderableType:
     return Group(title, line, _residents(ledger, narrow=console.width < NARROW))
 
 
-def _legend(console: Console) -> Text:
+def _legend(plan: Plan, console: Console) -> Text:
+    used = [sum(column) for column in zip(*map(bar.amounts, plan.gpus), strict=True)]
+    parts = [part for part, size in zip(bar.PARTS, used, strict=True) if size]
+    over = [bar.OVER] if any(ledger.free < 0 for ledger in plan.gpus) else []
     text = Text("  ")
-    for part in (*bar.PARTS, bar.FREE, bar.OVER):
+    for part in (*parts, bar.FREE, *over):
         text.append((part.ascii if _ascii(console) else part.sign) * 2, part.style)
         text.append(f" {part.name}   ")
-    text.append("(GiB, low–high; bars show the high bound)" if not _ascii(console) else "(GiB, low-high)")
-    return text
+    return text.append("bars: high bound, tables: GiB", "dim")
 
 
 def _residents(ledger: GpuLedger, *, narrow: bool) -> Table:
