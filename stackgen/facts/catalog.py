@@ -89,10 +89,18 @@ def projector(repo: str, file: str) -> tuple[int, int] | None:
     return size * 97 // 100, size * 103 // 100
 
 
-def nearest(repo: str) -> str | None:
-    """A hint with the known name that is most like the repository's."""
+def nearest(repo: str, quant: str | None = None) -> str | None:
+    """A hint: the known name most like the repository's, or the quantization most like the one asked for."""
+    if find(repo) and quant:
+        return did_you_mean(quant.upper(), quantizations())
     *_, name = _candidates(repo)
     return did_you_mean(name, (n for file in load_toml("catalog/index")["files"] for n in _rows(file)))
+
+
+def shapes() -> Iterator[Shape]:
+    """All shapes of the catalog."""
+    for file in load_toml("catalog/index")["files"]:
+        yield from (shape for name, shape in _rows(file).items() if name == shape.name)
 
 
 def synthesise(shape: Shape, quant: str | None = None, *, repo: str = "") -> CatalogHit | None:
