@@ -11,7 +11,8 @@ from stackgen.domain.linked import LinkedHost, Publication
 from stackgen.domain.workload import Deployment, Joined, ServiceUrl, Workload
 
 UrlOf = Callable[[ServiceUrl], str]
-_ANY_ADDRESS: Final = frozenset({"0.0.0.0", "::", "*", ""})  # noqa: S104  recognized, not bound
+ANY_ADDRESS: Final = frozenset({"0.0.0.0", "::", "*", ""})  # noqa: S104  recognized, not bound
+"""Ways to say that a port listens on every address of its host."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,7 +33,7 @@ class Place:
         publish = self.workload.ports[0].publish if self.workload.ports else None
         if publish is None or is_loopback(publish):
             return None
-        address = self.host.address if publish.address in _ANY_ADDRESS else publish.address
+        address = self.host.address if publish.address in ANY_ADDRESS else publish.address
         return None if address is None else f"{bracketed(address)}:{publish.port}"
 
     def why_not_outside(self) -> tuple[str, str]:

@@ -19,6 +19,7 @@ BEFORE = rendered(
         "same": "same\n",
         "empty": "",
         "run.sh": "#!/bin/sh\n",
+        "empty and going": "",
     }
 )
 AFTER = rendered(
@@ -31,6 +32,8 @@ AFTER = rendered(
         "empty": "not any more\n",
         "run.sh": "#!/bin/sh\n",
         "new/run.sh": "#!/bin/sh\nexit\n",
+        "new/empty": "",
+        "new/a name": "spaced\n",
     }
 )
 

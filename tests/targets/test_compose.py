@@ -374,6 +374,31 @@ class TestConfigFiles:
         }
 
 
+@pytest.mark.parametrize(
+    ("addresses", "exclusive", "kinds"),
+    [
+        (("127.0.0.1", "127.0.0.1"), (), ["compose/same-port"]),
+        (("127.0.0.1", "0.0.0.0"), (), ["compose/same-port"]),  # noqa: S104
+        (("127.0.0.1", "10.0.0.9"), (), []),
+        (("127.0.0.1", "127.0.0.1"), ("gpu",), []),
+    ],
+)
+def test_one_port_of_a_host_is_for_one_service_at_a_time(
+    addresses: tuple[str, str], exclusive: tuple[str, ...], kinds: list[str]
+) -> None:
+    services = [
+        workload(
+            name,
+            ports=(Port(name="http", number=80, publish=Publication(port=8080, address=address)),),
+            exclusive=exclusive,
+        )
+        for name, address in zip("ab", addresses, strict=True)
+    ]
+    found = findings(deployment(*services))
+    assert [finding.kind for finding in found] == kinds
+    assert all(finding.path == ("services", "b", "publish") for finding in found)
+
+
 def test_ports_that_nobody_published_stay_inside() -> None:
     assert "ports" not in service(SEARCH)
 
