@@ -65,6 +65,8 @@ class Demand:
     diagnostics: tuple[Diagnostic, ...] = ()
     unknown: bool = False
     """Whether something could not be sized, so that no verdict is possible."""
+    further_models: tuple[str, ...] = ()
+    """Names of models that it needs besides those under `models`, such as draft models."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

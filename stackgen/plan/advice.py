@@ -161,6 +161,8 @@ def _after(
     plan: Plan, ledger: GpuLedger, changed: LinkedService, known: Mapping[str, KnownModel], engine: Engine
 ) -> GpuLedger:
     demand = engine.demand(changed, known)
+    if len(demand.residents) < len(plan.services[changed.name].demand.residents):
+        return ledger  # the engine would refuse it, which saves nothing
     return _ledger_with(plan, ledger, changed, demand.residents, plan.services[changed.name].models_max)
 
 

@@ -46,7 +46,11 @@ def solve(stack: LinkedStack, known: Mapping[str, KnownModel], engines: Engines)
                 linked=service,
                 demand=demands[name],
                 models_max=limits[name],
-                known={use.model.name: known[use.model.name] for use in service.models},
+                known={
+                    model: known[model]
+                    for model in (*(u.model.name for u in service.models), *demands[name].further_models)
+                    if model in known
+                },
             )
             for name, service in stack.services.items()
         },
