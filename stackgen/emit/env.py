@@ -22,7 +22,7 @@ def dump(body: Any) -> str:
 
 
 def _line(name: str, value: Any) -> str:
-    if not isinstance(value, str):
+    if type(value) is not str:
         raise EmitError(f"a variable holds text, not {type(value).__name__}", (name,))
     if reason := shell.why_not_name(name) or shell.why_not(value):
         raise EmitError(reason, (name,))

@@ -15,10 +15,10 @@ _KEYWORDS: Final = frozenset(
 )
 _ESCAPES: Final = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t", "${": "\\${"}
 _TO_ESCAPE = re.compile(r'[\\"\n\r\t]|\$\{')
-# What an indented string gives back: lines without blanks at their ends, no mark that needs an escape besides
-# `${`, and at least one line that starts flush left, since the common indentation is dropped.
+# What looks good as an indented string: lines without control characters, and without blanks at their ends.
+# It reads back if a line starts flush left (the indentation of all is dropped) and only `${` needs an escape.
 _INDENTED = re.compile(r"(?:[^\x00-\x1f]*(?<! )\n)+")
-_NOT_INDENTED = re.compile(r"''|'\$|\$\$")
+_NOT_INDENTED = re.compile(r"''|'\$")
 _FLUSH_LINE = re.compile(r"^[^ \n]", re.MULTILINE)
 _SHORT_LIST: Final = 60
 

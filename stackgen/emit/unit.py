@@ -99,13 +99,13 @@ def _value(value: Any) -> str:
     if isinstance(value, UnitWords):
         return words(value.words)
     raw = value.text if isinstance(value, UnitRaw) else value
-    if reason := why_not(raw) if isinstance(raw, str) else tree.why_not_scalar(raw):
-        raise EmitError(reason)
-    if isinstance(raw, str):
-        return raw if isinstance(value, UnitRaw) else literal(raw)
     if raw is None:
         raise EmitError("a setting needs a value")
-    return tree.spell(raw)
+    if reason := tree.why_not_scalar(raw) or (isinstance(raw, str) and why_not(raw)):
+        raise EmitError(reason)
+    if not isinstance(raw, str):
+        return tree.spell(raw)
+    return raw if isinstance(value, UnitRaw) else literal(raw)
 
 
 def _why_not_unicode(text: str) -> str | None:

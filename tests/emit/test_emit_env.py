@@ -27,7 +27,7 @@ def read_by_compose(text: str, folder: Path) -> dict[str, str]:
 
 @pytest.mark.tool
 @given(hostile.argvs)
-@settings(hostile.BATCHES, max_examples=15)
+@settings(hostile.BATCHES, max_examples=8)
 def test_compose_reads_every_value(tmp_path_factory: pytest.TempPathFactory, words: list[str]) -> None:
     variables = {f"A{i}": word for i, word in enumerate(words)}
     assert read_by_compose(env.dump(variables), tmp_path_factory.mktemp("env")) == variables
@@ -48,8 +48,19 @@ def test_unquoted_values_mean_the_same_to_a_shell() -> None:
 
 
 def test_layout() -> None:
-    variables = {"A": "two words", "B": "it's $1", "C": 'say "x"', "D": "a\nb", "E": "\\"}
-    assert env.dump(variables) == "A='two words'\nB=\"it's \\$1\"\nC='say \"x\"'\nD='a\nb'\nE=\"\\\\\"\n"
+    variables = {
+        "A": "two words",
+        "B": "it's $1",
+        "C": 'say "x"',
+        "D": "a\nb",
+        "E": "\\",
+        "F": "a\r\nb",
+        "G": "a#b",
+    }
+    assert (
+        env.dump(variables)
+        == "A='two words'\nB=\"it's \\$1\"\nC='say \"x\"'\nD='a\nb'\nE=\"\\\\\"\nF=\"a\\r\\nb\"\nG='a#b'\n"
+    )
 
 
 @pytest.mark.parametrize("value", ["a\0", "\ud800", None, 1, True])

@@ -38,13 +38,13 @@ names = hostile.text.map(lambda text: re.sub("[]:*\n\r\0]", "", text).strip(" \t
 
 
 @given(st.dictionaries(names, st.dictionaries(keys, values, max_size=4), max_size=4))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_presets_read_back(presets: dict[str, dict[str, str]]) -> None:
     assert read(ini.dump(presets)) == presets
 
 
 @given(hostile.text)
-@settings(max_examples=400)
+@settings(max_examples=200)
 def test_a_value_is_refused_exactly_when_it_would_not_read_back(value: str) -> None:
     assume("\0" not in value)
     try:
@@ -55,7 +55,7 @@ def test_a_value_is_refused_exactly_when_it_would_not_read_back(value: str) -> N
 
 
 @given(hostile.text)
-@settings(max_examples=400)
+@settings(max_examples=200)
 def test_a_name_is_refused_unless_it_reads_back(name: str) -> None:
     if ini.why_not_section(name) is None:
         assert read(f"[{name}]\n") == {name: {}}
@@ -122,7 +122,7 @@ def test_refuses_what_is_no_presets() -> None:
 
 @pytest.mark.tool
 @given(st.lists(st.tuples(names, values), min_size=40, max_size=80))
-@settings(hostile.BATCHES, max_examples=8)
+@settings(hostile.BATCHES, max_examples=6)
 def test_the_router_reads_every_name_and_value(
     tmp_path_factory: pytest.TempPathFactory, pairs: list[tuple[str, str]]
 ) -> None:

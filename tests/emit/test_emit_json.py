@@ -11,7 +11,7 @@ from tests.support import hostile
 
 
 @given(hostile.trees())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_trees_read_back(tree: Any) -> None:
     assert repr(stdlib.loads(json.dump(tree))) == repr(tree)
 

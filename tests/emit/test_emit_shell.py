@@ -22,14 +22,14 @@ def run(script: str) -> bytes:
 
 
 @given(st.lists(hostile.words))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_words_read_back(argv: list[str]) -> None:
     assert shlex.split(shell.join(argv)) == argv
 
 
 @pytest.mark.tool
 @given(hostile.argvs)
-@settings(hostile.BATCHES, max_examples=15)
+@settings(hostile.BATCHES, max_examples=8)
 def test_bash_reads_every_word_and_variable(argv: list[str]) -> None:
     variables = {f"A_{i}": word for i, word in enumerate(argv)}
     names = " ".join(f'"$A_{i}"' for i in range(len(argv)))

@@ -21,14 +21,14 @@ values = words.filter(lambda text: unit.why_not(text) is None)
 
 
 @given(st.lists(values, max_size=20))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_plain_values_read_back(texts: list[str]) -> None:
     sections = settings_of(unit.dump({"Unit": {"Description": texts}}))
     assert [(key, resolved(value)) for key, value in sections["Unit"]] == [("Description", t) for t in texts]
 
 
 @given(st.lists(words, max_size=20))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_commands_and_words_read_back(some: list[str]) -> None:
     body = {"Service": {"ExecStart": UnitArgv(("/bin/a", *some), "-"), "Environment": UnitWords(tuple(some))}}
     (start, command), (environment, assignments) = settings_of(unit.dump(body))["Service"]
@@ -175,7 +175,7 @@ def test_systemd_refuses_the_code_points_that_we_refuse(code: int, tmp_path: Pat
 
 @pytest.mark.tool
 @given(argvs)
-@settings(hostile.BATCHES, max_examples=10)
+@settings(hostile.BATCHES, max_examples=6)
 def test_systemd_splits_words_and_resolves_escapes_and_specifiers(
     tmp_path_factory: pytest.TempPathFactory, some: list[str]
 ) -> None:
