@@ -65,7 +65,7 @@ class _Searxng:
             yield error(
                 "searxng/no-secret",
                 service.path,
-                "SearXNG needs a secret; with the one it ships, others can forge its links",
+                "SearXNG refuses to start with the secret that it ships",
                 f"options: {{secret: {{secret: {{name: {service.name}, key: secret}}}}}}",
             )
         if "json" not in options.formats:
