@@ -53,6 +53,11 @@ class Placement:
         return self.layers[-1]
 
     @property
+    def layers_start(self) -> int:
+        """The first device that is in use: where a projector goes."""
+        return min((p for p in self.layers if p != self.host), default=self.host)
+
+    @property
     def places(self) -> int:
         """Devices and host."""
         return self.n_devices + 1

@@ -10,11 +10,16 @@
 | `late_norm_output` | the wanted rows are picked after the final norm of all rows |
 | `late_output` | the wanted rows are picked after the last block, not inside it |
 | `normed_values` | values are normalised before they are cached |
+| `residual_before_attention` | of the three parts of a parallel block, attention is added last |
+| `residual_first` | the residual is the first operand of its sums |
+| `plain_norms` | norms without weights, so that the file does not show them |
+| `early_router` | experts are chosen by the block's input |
 | `norm_first` | a block's first norm is computed before its state is touched |
 | `scaled_embeddings` | embeddings are scaled by an input of one number a token |
 | `softmax_after_top_k` | experts are chosen by raw scores, and weighted by a softmax over the chosen ones |
 | `raw_expert_weights` | the weights of the chosen experts are not normalised |
 | `weight_before_experts` | a token is weighted before it goes through its experts |
+| `checked` | the compute model was compared with the engine for this architecture |
 | `no_mixed_batch` | tokens and embeddings cannot share a batch, so the third input path is missing |
 """
 
@@ -75,7 +80,19 @@ _ROWS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("no_mixed_batch", ("cogvlm", "deepseek4", "granite-switch", "eagle3", "dflash", "gemma4-assistant")),
 )
 
+# Architectures whose compute buffers were compared with the engine's, to the byte or nearly so (build 11434).
+_CHECKED: Final = frozenset({
+    "afmoe", "arcee", "bailingmoe2", "bert", "bloom", "chatglm", "cohere2", "command-r", "dbrx", "deepseek", "deepseek2",
+    "dots1", "ernie4_5", "ernie4_5-moe", "exaone", "exaone4", "falcon", "falcon-h1", "gemma", "gemma2", "gemma3", "gemma3n",
+    "gemma4", "glm4", "glm4moe", "gpt-oss", "gpt2", "gptneox", "granite", "granitehybrid", "granitemoe", "hunyuan-dense",
+    "hunyuan-moe", "internlm2", "jamba", "kimi-linear", "lfm2", "lfm2moe", "llama", "llama4", "mamba", "mamba2", "mimo2",
+    "minicpm3", "minimax-m2", "mpt", "nemotron", "nemotron_h_moe", "nomic-bert", "olmo2", "olmoe", "orion", "phi2", "phi3",
+    "plamo", "qwen", "qwen2", "qwen2moe", "qwen3", "qwen35", "qwen35moe", "qwen3moe", "qwen3next", "qwen3vlmoe", "refact",
+    "seed_oss", "smollm3", "stablelm", "starcoder", "starcoder2", "xverse",
+})  # fmt: skip
+
 
 def traits_of(architecture: str) -> set[str]:
     """The listed traits of an architecture; none for one that is not listed."""
-    return {trait for trait, architectures in _ROWS if architecture in architectures}
+    listed = {trait for trait, architectures in _ROWS if architecture in architectures}
+    return listed | {"checked"} if architecture in _CHECKED else listed

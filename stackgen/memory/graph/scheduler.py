@@ -11,6 +11,8 @@ from stackgen.memory.graph.tensors import Graph, Tensor
 
 PIPELINE_COPIES = 4
 """GGML_SCHED_MAX_COPIES."""
+OFFLOAD_BATCH = 32
+"""GGML_OP_OFFLOAD_MIN_BATCH, its default."""
 
 
 @dataclass(slots=True)
@@ -22,10 +24,15 @@ class Schedule:
     n_splits: int = 0
 
 
-def schedule(graph: Graph, host: int, *, pipeline: bool) -> Schedule:
-    """Assign places, split, and add the copies of what crosses a split."""
+def schedule(graph: Graph, host: int, *, pipeline: bool, offload: bool = False) -> Schedule:
+    """Assign places, split, and add the copies of what crosses a split.
+
+    `offload`: as CUDA does, compute with the host's weights on the first device when a batch is large.
+    """
     for t in (*graph.leafs, *graph.nodes):
         t.backend = _by_weights(t, host)
+        if offload and t.backend == host and _worth_moving(t):
+            t.backend = 0
     work = [t for t in graph.nodes if not t.is_view]
     # Devices spread over what nothing pins, first down, then up; the host takes what is left.
     _spread(work, skip=host)
@@ -48,6 +55,12 @@ def _by_weights(t: Tensor, host: int) -> int:
             if s.weight and s.place is not None:
                 return s.place
     return -1
+
+
+def _worth_moving(t: Tensor) -> bool:
+    """Whether a device with `offload_op` takes an operation on host weights: not rows of a table, 32 tokens or more."""
+    weights = any(s.weight for s in t.src)
+    return weights and not t.lookup and (t.ne[2] if t.by_expert else t.ne[1]) >= OFFLOAD_BATCH
 
 
 def _spread(nodes: Iterable[Tensor], skip: int) -> None:
@@ -116,6 +129,8 @@ def _local(s: Tensor, place: int) -> Tensor:
 def _copy(s: Tensor, place: int, *, pinned: bool) -> Tensor:
     t = Tensor(s.type, s.ne)
     t.nb, t.backend, t.input, t.output = s.nb, place, pinned, pinned
+    if s.weight:
+        t.bytes = -(-s.bytes // 32) * 32
     return t
 
 

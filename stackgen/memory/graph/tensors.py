@@ -27,6 +27,12 @@ class Tensor:
     """Whether the result may take over an operand's bytes."""
     weak: bool = False
     """An operation whose weights do not decide where it runs (rope, flash attention)."""
+    wanted: int | None = None
+    """Where flash attention would have to run for the engine to keep it."""
+    lookup: bool = False
+    """Reads rows of a table."""
+    by_expert: bool = False
+    """A product whose tokens are in the third dimension."""
     place: int | None = None
     """Where a weight or a cache is, which exist outside the graph."""
     weight: bool = False
@@ -43,7 +49,7 @@ class Tensor:
     address: tuple[int, int] = (-1, 0)
     """Place and offset that the allocator chose."""
     bytes: int = 0
-    """Its padded size."""
+    """Its padded size; of a weight, its size in the file."""
 
     def __init__(self, kind: str, ne: Shape, src: "tuple[Tensor, ...]" = ()) -> None:
         self.type, self.ne, self.src = kind, ne, src
@@ -96,10 +102,10 @@ class Graph:
         t.input, t.name = True, name
         return t
 
-    def weight(self, place: int, *ne: int, name: str = "") -> Tensor:
-        """A tensor of the model; its type does not matter here."""
+    def weight(self, place: int, *ne: int, name: str = "", size: int = 0) -> Tensor:
+        """A tensor of the model; `size` are its bytes as stored, which matter when it must be copied."""
         t = Tensor("f32", _four(ne))
-        t.place, t.weight, t.name = place, True, name
+        t.place, t.weight, t.name, t.bytes = place, True, name, size
         return t
 
     def cache(self, place: int, *ne: int, kind: str = "f16") -> Tensor:
@@ -127,7 +133,9 @@ class Graph:
 
     def mul_mat_id(self, a: Tensor, b: Tensor, ids: Tensor) -> Tensor:
         """The experts of each token: [k, m, experts] x [k, ., tokens] -> [m, used, tokens]."""
-        return Tensor("f32", (a.ne[1], ids.ne[0], b.ne[2], 1), (a, b, ids))
+        t = Tensor("f32", (a.ne[1], ids.ne[0], b.ne[2], 1), (a, b, ids))
+        t.by_expert = True
+        return t
 
     def flash_attn(
         self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor, sinks: Tensor | None = None
@@ -175,7 +183,9 @@ class Graph:
 
     def get_rows(self, a: Tensor, ids: Tensor) -> Tensor:
         """The rows of a that ids name."""
-        return Tensor("f32", (a.ne[0], ids.ne[0], ids.ne[1], ids.ne[2]), (a, ids))
+        t = Tensor("f32", (a.ne[0], ids.ne[0], ids.ne[1], ids.ne[2]), (a, ids))
+        t.lookup = True
+        return t
 
     def concat(self, a: Tensor, b: Tensor, dim: int = 0) -> Tensor:
         """One after the other along `dim`."""

@@ -15,7 +15,10 @@ def attention(b: Builder, cur: Tensor, a: Attention) -> Tensor:
         q, k, v = fused(b, cur, a)
     else:
         q, k, v = separate(b, cur, a)
-    return attend(b, q, k, v, a)
+    if not b.has("attn_gate.weight"):
+        return attend(b, q, k, v, a)
+    gate = b.linear("attn_gate", cur)
+    return project(b, b.g.mul(attend(b, q, k, v, a, final=False), b.g.same(gate)))
 
 
 def separate(b: Builder, cur: Tensor, a: Attention) -> tuple[Tensor, Tensor | None, Tensor | None]:
@@ -177,10 +180,11 @@ def multi_head(
     nb = q.strides
     q = g.view(q, q.ne[0], q.ne[1], tokens, streams, nb=(nb[1], nb[2], nb[2] * tokens))
     q, k, v = (g.permute(t, 0, 2, 1, 3) for t in (q, k, v))
-    if b.geo.flash_attn:
+    if b.flash_attn:
         if "no_cache" in b.facts.traits:
             k, v = (g.own(t, kind="f16") for t in (k, v))
         out = g.flash_attn(q, k, v, mask, sinks)
+        out.wanted = b.home
         if v_b is not None:
             out = g.mul_mat(v_b, g.permute(out, 0, 2, 1, 3))
             out = g.cont(g.permute(out, 0, 2, 1, 3))
@@ -188,8 +192,8 @@ def multi_head(
     else:
         scores = g.mul_mat(k, q)
         scores = g.soft_max(scores, mask, sinks)
-        if "no_cache" in b.facts.traits or b.facts.is_mla:
-            v = g.cont(g.transpose(v))
+        if "no_cache" in b.facts.traits or b.facts.is_mla or b.geo.flash_attn:
+            v = g.cont(g.transpose(v))  # the cache is not stored transposed
         else:
             v = g.transpose(v)
         out = g.mul_mat(v, scores)

@@ -12,35 +12,61 @@ def block(b: Builder, x: Tensor, *, last: bool) -> Tensor:
     """Pre-norm, post-norm and sandwich-norm blocks, parallel ones, and those with a mixer alone."""
     if b.layer.attention is not None and b.layer.recurrent is not None:
         return side_by_side(b, x, b.layer.attention, last=last)
-    cur = b.norm(x, "attn_norm") if b.has("attn_norm.weight") else x
-    closing = b.has("attn_output_norm.weight") or b.has("post_ffw_norm.weight")
-    parallel = has_ffn(b) and ffn_norm(b) is None and not closing
-    normed = cur
+    logits = b.linear("ffn_gate_inp", x) if "early_router" in b.facts.traits else None
+    cur = b.norm(x, "attn_norm") if b.has("attn_norm.weight") or "plain_norms" in b.facts.traits else x
     if "norm_first" in b.facts.traits:
         b.g.expand(cur)
     if b.layer.attention is None and b.layer.recurrent is None:
         return _lone_ffn(b, x, cur, last=last)
+    if is_parallel(b):
+        return parallel(b, x, cur, last=last)
     cur = mixer(b, cur)
     if last and not picks_late(b):
-        if parallel:
-            cur, x, normed = b.pick_outputs(cur, x, normed)
-        else:
-            cur, x = b.pick_outputs(cur, x)
+        cur, x = b.pick_outputs(cur, x)
     if not has_ffn(b):
-        return b.g.add(cur, x)
-    if parallel:
-        return b.g.add(b.g.add(feed_forward(b, normed, x), x), cur)
+        return _add(b, cur, x)
     if b.has("post_attention_norm.weight") and ffn_norm(b) != "post_attention_norm":
         cur = b.norm(cur, "post_attention_norm")
-    x = b.g.add(cur, x)
-    if b.has("attn_output_norm.weight"):  # BERT normalises sums
+    x = _add(b, cur, x)
+    if b.has("layer_output_norm.weight"):  # BERT normalises sums
         x = b.norm(x, "attn_output_norm")
         return b.norm(b.g.add(feed_forward(b, x, x), x), "layer_output_norm")
     name = ffn_norm(b)
-    cur = feed_forward(b, b.norm(x, name) if name else x, x)
+    cur = feed_forward(b, b.norm(x, name) if name else x, x, logits)
     if b.has("post_ffw_norm.weight"):
         cur = b.norm(cur, "post_ffw_norm")
-    return b.g.add(cur, x)
+    return _add(b, cur, x)
+
+
+def _add(b: Builder, cur: Tensor, x: Tensor) -> Tensor:
+    """The residual sum; the first operand is the one whose bytes it prefers."""
+    return b.g.add(x, cur) if "residual_first" in b.facts.traits else b.g.add(cur, x)
+
+
+def is_parallel(b: Builder) -> bool:
+    """Whether attention and feed-forward read the same input: no norm stands between them."""
+    if not has_ffn(b):
+        return False
+    if b.facts.architecture == "gptneox":
+        return bool(b.facts.values.get("use_parallel_residual", True))
+    closing = b.has("attn_output_norm.weight") or b.has("post_ffw_norm.weight")
+    return ffn_norm(b) is None and not closing
+
+
+def parallel(b: Builder, x: Tensor, cur: Tensor, *, last: bool) -> Tensor:
+    """x + attention(norm(x)) + feed-forward(norm(x)), in one of three orders."""
+    g = b.g
+    attended = mixer(b, b.norm(x, "attn_norm_2") if b.has("attn_norm_2.weight") else cur)
+    if last:
+        attended, x, cur = b.pick_outputs(attended, x, cur)
+    if (name := ffn_norm(b)) is not None:
+        cur = b.norm(x, name)
+    out = feed_forward(b, cur, x)
+    if "residual_before_attention" in b.facts.traits:
+        return g.add(g.add(out, x), attended)
+    if b.facts.architecture == "phi2":
+        return g.add(g.add(attended, out), x)
+    return g.add(g.add(out, attended), x)
 
 
 def _lone_ffn(b: Builder, x: Tensor, cur: Tensor, *, last: bool) -> Tensor:
@@ -81,10 +107,14 @@ def has_ffn(b: Builder) -> bool:
 
 def ffn_norm(b: Builder) -> str | None:
     """The norm before the feed-forward part. `post_attention_norm` is it, unless it closes the attention."""
+    if "plain_norms" in b.facts.traits:
+        return "ffn_norm"
     if b.has("ffn_norm.weight"):
         return "ffn_norm"
     if b.has("post_attention_norm.weight") and not b.has("post_ffw_norm.weight"):
         return "post_attention_norm"
+    if b.has("attn_output_norm.weight") and not b.has("layer_output_norm.weight"):
+        return "attn_output_norm"  # DBRX
     return None
 
 
@@ -98,13 +128,13 @@ def two_branches(b: Builder, cur: Tensor, x: Tensor) -> Tensor:
     return g.add(dense, b.norm(mixture(b, experts, logits), "post_ffw_norm_2"))
 
 
-def feed_forward(b: Builder, cur: Tensor, x: Tensor) -> Tensor:
+def feed_forward(b: Builder, cur: Tensor, x: Tensor, logits: Tensor | None = None) -> Tensor:
     """Dense, experts, or experts with a shared one; x is what the norm before them read."""
     if not b.has("ffn_down_exps.weight"):
         return b.ffn(cur)
     if b.has("post_ffw_norm_1.weight"):
         return two_branches(b, cur, x)
-    out = mixture(b, cur)
+    out = mixture(b, cur, logits)
     if b.has("ffn_up_shexp.weight"):
         out = b.g.add(out, shared(b, cur))
     return out

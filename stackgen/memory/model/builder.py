@@ -36,7 +36,7 @@ class Inputs:
 
     def mask(self, window: int | None) -> Tensor:
         """[cells, tokens of a stream, 1, streams]; f16 with flash attention, f32 without."""
-        kind = "f16" if self.b.geo.flash_attn else "f32"
+        kind = "f16" if self.b.flash_attn else "f32"
         if "no_cache" in self.b.facts.traits:
             return self._once(f"mask {bool(window)}", kind, self.b.n, self.b.n)
         streams = self.b.geo.n_stream
@@ -67,6 +67,7 @@ class Builder:
     def __init__(self, facts: ModelFacts, params: LlamaParams, geo: Geometry, placement: Placement) -> None:
         self.facts, self.params, self.geo, self.placement = facts, params, geo, placement
         self.g = Graph()
+        self.flash_attn = geo.flash_attn
         self.n, self.n_outputs = geo.n_ubatch, geo.n_outputs
         self.embd = facts.embedding_length
         self.rms = "attention.layer_norm_rms_epsilon" in facts.values
@@ -101,7 +102,7 @@ class Builder:
         if name not in self._leafs:
             w = self.w[name]
             where = self._moved.get(name, self.home)
-            self._leafs[name] = self.g.weight(where, *w.shape, name=name)
+            self._leafs[name] = self.g.weight(where, *w.shape, name=name, size=w.size)
         return self._leafs[name]
 
     def maybe(self, name: str) -> Tensor | None:
@@ -199,11 +200,10 @@ class Builder:
         self.raw_embeddings = out
         if "scaled_embeddings" in self.facts.traits:
             out = g.mul(g.cont(out) if out.nb else out, g.input("f32", 1, n))
-        out = g.expand(out)
-        return self._encoder_input(out) if "no_cache" in self.facts.traits else out
+        return self._encoder_input(g.expand(out))
 
     def _encoder_input(self, cur: Tensor) -> Tensor:
-        """What BERT and its kin add to the token's row: type, position, a norm."""
+        """What some models add to the token's row: type, position, a norm."""
         g, names = self.g, self.facts.by_name
         if "token_types.weight" in names:
             table = g.weight(
@@ -214,8 +214,9 @@ class Builder:
             table = g.weight(
                 self.placement.of("position_embd.weight", None), *names["position_embd.weight"].shape
             )
-            cur = g.add(g.get_rows(table, self.inputs.positions), cur)
-        if "token_embd_norm.weight" in names:
+            rows = g.get_rows(table, self.inputs.positions)
+            cur = g.add(rows, cur) if "no_cache" in self.facts.traits else g.add(cur, rows)
+        if "token_embd_norm.weight" in names and not self.facts.architecture.startswith("lfm2"):
             place = self.placement.of("token_embd_norm.weight", None)
             cur = g.mul(g.own(cur), g.weight(place, self.embd))
             cur = g.add(cur, g.weight(place, self.embd)) if "token_embd_norm.bias" in names else cur
@@ -271,7 +272,7 @@ class Builder:
         names = self.facts.by_name
         norm = "token_embd_norm" if self.facts.architecture.startswith("lfm2") else "output_norm"
         if norm + ".weight" not in names:
-            return cur
+            return self.g.own(cur) if "plain_norms" in self.facts.traits else cur
         place = self.placement.of("output_norm.weight", None)
         out = self.g.same(cur) if self.rms else self.g.own(cur)
         out = self.g.mul(out, self.g.weight(place, self.embd))

@@ -6,7 +6,7 @@ from stackgen.domain.facts import ModelFacts
 from stackgen.domain.llama import LlamaParams
 from stackgen.memory.geometry import Geometry
 from stackgen.memory.graph.allocator import Allocator
-from stackgen.memory.graph.scheduler import schedule
+from stackgen.memory.graph.scheduler import Schedule, schedule
 from stackgen.memory.graph.tensors import Graph, Tensor
 from stackgen.memory.model.altup import altup_block, narrow, widen
 from stackgen.memory.model.blocks import block
@@ -18,19 +18,28 @@ KEPT = 2
 """Blocks kept of a run of equal ones on one place, at its start and at its end: more change nothing."""
 
 
-def compute_bytes(facts: ModelFacts, params: LlamaParams, geo: Geometry, placement: Placement) -> list[int]:
-    """Bytes of the compute buffer per place, the host last."""
+def compute_bytes(
+    facts: ModelFacts, params: LlamaParams, geo: Geometry, placement: Placement, *, offload: bool = False
+) -> list[int]:
+    """Bytes of the compute buffer per place, the host last; `offload`: with host weights moved to the first device."""
     blocks = representative(facts, placement)
-    graph = build(facts, params, geo, placement, blocks)
-    plan = schedule(graph, placement.host, pipeline=placement.pipeline)
+    plan = _plan(Builder(facts, params, geo, placement), blocks, offload=offload)
+    if params.flash_attn == "auto" and any(t.wanted not in (None, t.backend) for t in plan.nodes):
+        # `auto` gives flash attention up when one of its operations lands on another place than its block.
+        b = Builder(facts, params, geo, placement)
+        b.flash_attn = False
+        plan = _plan(b, blocks, offload=offload)
     return Allocator(placement.places).run(plan)
 
 
-def build(
-    facts: ModelFacts, params: LlamaParams, geo: Geometry, placement: Placement, blocks: Sequence[int]
-) -> Graph:
+def _plan(b: Builder, blocks: Sequence[int], *, offload: bool) -> Schedule:
+    graph = build(b, blocks)
+    return schedule(graph, b.placement.host, pipeline=b.placement.pipeline, offload=offload)
+
+
+def build(b: Builder, blocks: Sequence[int]) -> Graph:
     """The graph of these blocks between embeddings and head."""
-    b = Builder(facts, params, geo, placement)
+    facts = b.facts
     cur = b.embeddings()
     inputs = per_layer_inputs(b, cur)
     wide = "altup_proj.weight" in facts.by_name
