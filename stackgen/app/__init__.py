@@ -6,7 +6,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from stackgen import registry
-from stackgen.domain.diagnostic import Diagnostic, Position, StackError, has_errors
+from stackgen.domain.diagnostic import Diagnostic, Position, StackError, error, has_errors
+from stackgen.domain.document import Document
 from stackgen.domain.linked import LinkedModel, LinkedStack
 from stackgen.domain.plan import KnownModel, Plan
 from stackgen.domain.source import Positions, Source
@@ -82,36 +83,54 @@ def know(model: LinkedModel) -> KnownModel:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Output:
-    """Rendered files by path below the output folder and by target, and what could not be expressed."""
+    """Rendered files by target and by path below the output folder, and what could not be expressed."""
 
     files: Mapping[str, Mapping[PurePosixPath, "RenderedFile"]]
     diagnostics: tuple[Diagnostic, ...]
 
 
 def render(planned: Plan, source: Source, targets: Sequence[str] = ()) -> Output:
-    """Every file of a plan, for the targets named, or for all that its hosts need.
+    """Every file of a plan, for the targets named, or for all that there are.
 
+    A target whose platform no host has renders nothing, so that files of a platform given up are removed.
     Raises StackError when something cannot be expressed; nothing is written.
     """
-    from stackgen.emit import to_text
-    from stackgen.io.tree import RenderedFile
-
     deployment = deploy(planned, PurePosixPath(source.name).name)
-    wanted = targets or sorted({h.host.platform for h in deployment.hosts} | set(registry.always()))
-    files: dict[str, dict[PurePosixPath, RenderedFile]] = {}
+    files: dict[str, Mapping[PurePosixPath, RenderedFile]] = {}
     found: list[Diagnostic] = []
-    for name in wanted:
+    for name in targets or registry.target_names():
         target = registry.targets()[name]
-        hosts = tuple(h for h in deployment.hosts if not target.platform or h.host.platform == name)
-        rendered = target.render(replace(deployment, hosts=hosts))
+        if target.platform and not any(h.host.platform == name for h in deployment.hosts):
+            files[name] = {}
+            continue
+        rendered = target.render(deployment)
         found.extend(rendered.diagnostics)
-        files[name] = {
-            document.path: RenderedFile(text=to_text(document), executable=document.executable)
-            for document in rendered.documents
-        }
+        files[name] = _texts(rendered.documents, found)
     if has_errors(found):
         raise StackError(found)
     return Output(files=files, diagnostics=tuple(found))
+
+
+def _texts(documents: Iterable[Document], found: list[Diagnostic]) -> dict[PurePosixPath, "RenderedFile"]:
+    from stackgen.emit import EmitError, to_text
+    from stackgen.io.tree import RenderedFile
+
+    files: dict[PurePosixPath, RenderedFile] = {}
+    for document in documents:
+        if document.path in files:
+            text = f"two services want to write {document.path}"
+            found.append(error("render/same-path", (), text, "rename one of them"))
+            continue
+        try:
+            text = to_text(document)
+        except EmitError as exc:
+            place = ".".join(map(str, exc.path))
+            found.append(
+                error("render/inexpressible", (), f"{document.path} at {place or 'its top'}: {exc.message}")
+            )
+            continue
+        files[document.path] = RenderedFile(text=text, executable=document.executable)
+    return files
 
 
 def deploy(planned: Plan, source_name: str) -> "Deployment":

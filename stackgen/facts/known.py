@@ -1,12 +1,13 @@
 """What is known of a requested model before it is locked: from its own header, or from the catalog."""
 
 from stackgen.domain.diagnostic import Diagnostic, Severity, YamlPath, warning
-from stackgen.domain.footprint import Basis
+from stackgen.domain.footprint import NOTHING, Basis, Memory
 from stackgen.domain.header import GgufHeader
 from stackgen.domain.linked import LinkedModel, ModelRequest
 from stackgen.domain.plan import KnownModel
 from stackgen.facts import catalog
 from stackgen.facts.derive import derive
+from stackgen.memory.companions import projector_of
 
 WAYS_OUT = "name its shape with `catalog:`, give a local file as `path:`, or declare its memory with `vram:`"
 
@@ -27,7 +28,7 @@ def from_catalog(model: LinkedModel) -> KnownModel:
     request = model.request
     hit = None
     if request.quant is not None and request.catalog is not None:
-        hit = catalog.by_name(request.catalog, request.quant)
+        hit = catalog.by_name(request.catalog, request.quant, request.repo or "")
     elif request.quant is not None and request.repo is not None:
         hit = catalog.lookup(request.repo, request.quant)
     file, mmproj_file = file_names(request)
@@ -47,9 +48,16 @@ def from_catalog(model: LinkedModel) -> KnownModel:
         basis=Basis.CATALOG,
         file=file,
         mmproj_file=mmproj_file,
+        mmproj=_projector(request),
         spread_percent=hit.spread_percent,
         diagnostics=(_unlocked(model.path, hit.name, hit.quant, hit.spread_percent),),
     )
+
+
+def _projector(request: ModelRequest) -> Memory:
+    """What a projector of the catalog takes; nothing when none is asked for or none is known."""
+    sizes = catalog.projector(request.repo or "", request.mmproj) if request.mmproj else None
+    return NOTHING if sizes is None else Memory((projector_of(*sizes, Basis.CATALOG),))
 
 
 def file_names(request: ModelRequest) -> tuple[str | None, str | None]:
@@ -83,7 +91,7 @@ def _unknown(model: LinkedModel) -> tuple[Diagnostic, ...]:
     if not request.quant:
         # Files of a program of its own, such as an image model's: their memory is declared.
         return ()
-    near = catalog.nearest(request.catalog or request.repo)
+    near = catalog.nearest(request.catalog or request.repo, request.quant)
     text = f"the built-in catalog does not know {request.catalog or request.repo} as {request.quant}"
     place = (*model.path, "catalog" if request.catalog else "hf")
     return (warning("facts/unknown-model", place, text, f"{near}; or {WAYS_OUT}" if near else WAYS_OUT),)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from stackgen.domain.failure import Failure
+
 RESERVED: Final = frozenset({".git", ".stackgen"})
 """Folders that nothing is rendered into, at any depth."""
 
@@ -17,12 +19,10 @@ _MAX_NAME: Final = 200
 """Bytes; file systems allow 255, and a temporary name is a little longer than its file's."""
 
 
-class TreeError(Exception):
-    """Something about the output folder that only the user can put right; `hint` says how."""
+class TreeError(Failure):
+    """Something about the output folder that only the user can put right."""
 
-    def __init__(self, message: str, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.hint = hint
+    status = 1
 
 
 class ObstacleError(TreeError):

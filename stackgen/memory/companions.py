@@ -18,14 +18,18 @@ server's own figure for a 27B model's vision tower is 128."""
 
 def projector(facts: ModelFacts) -> Term:
     """A projector on the device that holds it: its tensors, and a vision graph that grows with the image."""
-    size = facts.weight_bytes
+    return projector_of(facts.weight_bytes, facts.weight_bytes, Basis.MODELLED)
+
+
+def projector_of(low: int, high: int, basis: Basis) -> Term:
+    """The same for a projector of which only the size of its tensors is known, between two bounds in bytes."""
     return Term(
         name=TermName.MMPROJ,
-        low=size,
-        best=size * PROJECTOR_BEST // 100,
-        high=size * PROJECTOR_HIGH // 100,
-        basis=Basis.MODELLED,
-        formula=f"{size} B of tensors, and {PROJECTOR_BEST - 100}-{PROJECTOR_HIGH - 100} % more to encode an image",
+        low=low,
+        best=(low + high) // 2 * PROJECTOR_BEST // 100,
+        high=high * PROJECTOR_HIGH // 100,
+        basis=basis,
+        formula=f"{high} B of tensors, and {PROJECTOR_BEST - 100}-{PROJECTOR_HIGH - 100} % more to encode an image",
     )
 
 
