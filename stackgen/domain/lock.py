@@ -37,6 +37,16 @@ class Pin:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class TensorGroup:
+    """Tensors of one type that differ only in the number of their layer, `*` in `name`; `size` in bytes."""
+
+    name: str
+    type: str
+    count: int
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class LockEntry:
     """A request beside its pin, so that a review sees both."""
 
@@ -44,7 +54,10 @@ class LockEntry:
     pin: Pin
     facts: ModelFacts | None = None
     """None for weights without a memory model, such as those of a diffusion program."""
-    mmproj: ModelFacts | None = None
+    mmproj: int | None = None
+    """Bytes of the projector's tensors."""
+    tensors: tuple[TensorGroup, ...] = ()
+    """What the safetensors files hold."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

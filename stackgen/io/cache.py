@@ -2,12 +2,13 @@
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
-from stackgen.domain.header import GgufHeader
 from stackgen.formats.errors import FormatError
-from stackgen.formats.gguf import parse_header
 
+T = TypeVar("T")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -17,25 +18,27 @@ def folder() -> Path:
     return Path(base) / "stackgen" / "headers"
 
 
-def get(sha256: str | None, file_size: int) -> GgufHeader | None:
+def get(sha256: str | None, file_size: int, parse: Callable[[memoryview, int | None], T]) -> T | None:
     """The header of the file with this hash, if it was read before."""
     if sha256 is None or not SHA256.fullmatch(sha256):
         return None
     try:
-        return parse_header((folder() / sha256).read_bytes(), file_size=file_size or None)
-    except (OSError, FormatError):
+        with memoryview((folder() / sha256).read_bytes()) as data:
+            return parse(data, file_size or None)
+    except (OSError, RuntimeError, FormatError):
+        # RuntimeError: nobody can tell where this user's home is.
         return None
 
 
-def put(sha256: str | None, data: bytes) -> None:
+def put(sha256: str | None, data: bytes | bytearray) -> None:
     """Keep the bytes of a header. A cache that cannot be written is no reason to fail."""
     if sha256 is None or not SHA256.fullmatch(sha256):
         return
-    target = folder() / sha256
-    part = target.with_name(f"{sha256}.{os.getpid()}.part")
     try:
+        target = folder() / sha256
+        part = target.with_name(f"{sha256}.{os.getpid()}.part")
         target.parent.mkdir(parents=True, exist_ok=True)
         part.write_bytes(data)
         part.replace(target)
-    except OSError:
-        part.unlink(missing_ok=True)
+    except (OSError, RuntimeError):
+        return

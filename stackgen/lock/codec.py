@@ -7,7 +7,7 @@ from stackgen.domain.facts import Attention, Layer, ModelFacts, Recurrent, Weigh
 from stackgen.domain.failure import Failure
 from stackgen.domain.footprint import Basis
 from stackgen.domain.linked import ModelRequest
-from stackgen.domain.lock import Lock, LockedFile, LockEntry, Pin
+from stackgen.domain.lock import Lock, LockedFile, LockEntry, Pin, TensorGroup
 
 VERSION = 1
 WIDTH = 120
@@ -50,7 +50,9 @@ def _entry(entry: LockEntry) -> dict[str, Any]:
     if entry.facts is not None:
         out["facts"] = _facts(entry.facts)
     if entry.mmproj is not None:
-        out["mmproj"] = _facts(entry.mmproj)
+        out["mmproj"] = entry.mmproj
+    if entry.tensors:
+        out["tensors"] = [[t.name, t.type, t.count, t.size] for t in entry.tensors]
     return out
 
 
@@ -116,7 +118,11 @@ def _read_entry(data: dict[str, Any]) -> LockEntry:
         request=ModelRequest(**request, files=files),
         pin=Pin(**pin | {"files": tuple(LockedFile(**f) for f in pin["files"])}),
         facts=_read_facts(data["facts"]) if "facts" in data else None,
-        mmproj=_read_facts(data["mmproj"]) if "mmproj" in data else None,
+        mmproj=data.get("mmproj"),
+        tensors=tuple(
+            TensorGroup(name=name, type=kind, count=count, size=size)
+            for name, kind, count, size in data.get("tensors", ())
+        ),
     )
 
 

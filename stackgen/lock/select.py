@@ -13,12 +13,18 @@ QUANT = re.compile(
     r"(?:^|[-._/])((?:UD-)?(?:I?Q\d\w*|TQ\d_\d|BF16|F16|F32|MXFP4(?:_MOE)?|NVFP4))(?=[-.]|$)", re.IGNORECASE
 )
 """A quantization in a file name: Q4_K_M, UD-Q4_K_XL, IQ4_XS, BF16 ...; after a separator, before the end."""
+SAFETENSORS_SHARD = re.compile(r"(?:^|/)model-\d{5}-of-\d{5}\.safetensors$")
+SNAPSHOT = (".safetensors", ".json", ".jinja", ".model", ".tiktoken", "merges.txt", "vocab.txt")
+"""What vLLM, TabbyAPI and diffusers read of a repository; never its code."""
 WORST_CANDIDATES = 12
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Selection:
-    """Files to download: the weights (all shards, in order), then projector and others."""
+    """Files to download: the weights (all shards, in order), then projector and others.
+
+    Weights are one model in GGUF; safetensors are among the others.
+    """
 
     weights: tuple[LockedFile, ...] = ()
     mmproj: LockedFile | None = None
@@ -47,12 +53,16 @@ def select(request: ModelRequest, files: Sequence[LockedFile], path: YamlPath) -
         weights = _named(request.file, by_path, (*path, "file"), found)
     elif request.quant is not None:
         weights = _quantized(request.quant, files, path, found)
+    elif not request.files:
+        weights = _only_model(files, path, found)
     mmproj: tuple[LockedFile, ...] = ()
     if request.mmproj is not None:
         mmproj = _one(request.mmproj, by_path, (*path, "mmproj"), found)
     others = [
         f for folder, name in request.files for f in _one(name, by_path, (*path, "files", folder), found)
     ]
+    if not weights and request.file is None and request.quant is None and not request.files and not found:
+        others = _snapshot(files, (*path, "hf"), found)
     return Selection(
         weights=weights, mmproj=mmproj[0] if mmproj else None, others=tuple(others), diagnostics=tuple(found)
     )
@@ -109,6 +119,39 @@ def _quantized(
         return ()
     by_path = {f.path: f for f in files}
     return _all_shards(min(matches, key=lambda f: f.path), by_path, (*path, "hf"), found)
+
+
+def _only_model(
+    files: Sequence[LockedFile], path: YamlPath, found: list[Diagnostic]
+) -> tuple[LockedFile, ...]:
+    """The GGUF model of a repository that has just one; nothing when it has none."""
+    matches = [f for f in files if _is_weights(f.path)]
+    models = {SHARD.sub("", f.path) for f in matches}
+    if len(models) > 1:
+        text = f"the repository has {len(models)} models, and this does not say which"
+        quants = {q for f in matches if (q := quant_of(f.path))}
+        hint = _listed("add a quantization after a colon", quants or models)
+        found.append(error("lock/ambiguous", (*path, "hf"), text, hint))
+        return ()
+    if not models:
+        return ()
+    by_path = {f.path: f for f in files}
+    return _all_shards(min(matches, key=lambda f: f.path), by_path, (*path, "hf"), found)
+
+
+def _snapshot(files: Sequence[LockedFile], path: YamlPath, found: list[Diagnostic]) -> list[LockedFile]:
+    """A whole repository of safetensors, with what programs need beside them, and without its prose."""
+    if not any(f.path.endswith(".safetensors") for f in files):
+        found.append(error("lock/no-weights", path, "the repository has neither GGUF nor safetensors files"))
+        return []
+    sharded = any(SAFETENSORS_SHARD.search(f.path) for f in files)
+    return [
+        f
+        for f in files
+        if f.path.endswith(SNAPSHOT)
+        # Mistral's repositories hold the same weights a second time, under this name.
+        and not (sharded and f.path.rsplit("/", 1)[-1].startswith("consolidated"))
+    ]
 
 
 def _is_weights(path: str) -> bool:
