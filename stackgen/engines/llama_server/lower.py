@@ -1,0 +1,143 @@
+"""What to run: the router, and the presets file that tells it of its models."""
+
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Final
+
+from stackgen.domain import engine_defaults as defaults
+from stackgen.domain.document import Format
+from stackgen.domain.linked import LinkedService
+from stackgen.domain.plan import KnownModel, Plan, PlannedService
+from stackgen.domain.workload import ConfigFile, EnvValue, Health, Port, Workload
+from stackgen.engines.llama_server import image, table
+from stackgen.engines.llama_server.effective import Case, beating, case, effective
+from stackgen.engines.llama_server.options import ServiceOptions
+from stackgen.engines.llama_server.params import Values
+
+PORT: Final = 8080
+MODELS: Final = PurePosixPath("/models")
+PRESETS: Final = PurePosixPath("/config/presets.ini")
+DEFAULTS: Final = "*"
+"""The section whose keys hold for every model (preset.cpp)."""
+_CHILD_STOPS: Final = 10
+"""Seconds that a model's process gets to stop, unless told otherwise (server-models.cpp)."""
+
+
+def workload(planned: PlannedService, plan: Plan) -> Workload:
+    """One router with its presets."""
+    service, options = planned.linked, _options(planned.linked)
+    cases = [case(service, use) for use in service.models]
+    return Workload(
+        name=service.name,
+        engine="llama-server",
+        image=service.image or image.default(service.gpus),
+        program="llama-server",
+        # What stands here beats every preset, so nothing does that a preset could say.
+        args=(
+            *("--models-preset", str(PRESETS), "--models-max", str(planned.models_max)),
+            *options.command_line,
+        ),
+        env=defaults.environment(service, _environment(service)),
+        config_files=(
+            ConfigFile(
+                name=PRESETS.name,
+                target=PRESETS,
+                format=Format.INI,
+                body=presets(service, planned.known, _folder_of_models(service, plan)),
+            ),
+        ),
+        mounts=defaults.mounts(service, {"models": MODELS}, frozenset({"models"})),
+        gpus=service.gpus,
+        ports=(Port(name="http", number=PORT, publish=service.publish),),
+        # /health answers as soon as the router runs, and asking it loads no model.
+        health=Health(port=PORT, path="/health", tool="curl"),
+        expose=service.expose,
+        memory_limit=service.ram,
+        lock_memory=any(_locks_memory(c.values) for c in cases),
+        stop_grace=20 + max((c.number("stop-timeout", _CHILD_STOPS) for c in cases), default=_CHILD_STOPS),
+        writable=(PurePosixPath("/tmp"), PurePosixPath("/root/.cache")),  # noqa: S108  inside the container
+    )
+
+
+def _options(service: LinkedService) -> ServiceOptions:
+    options: ServiceOptions = service.options
+    return options
+
+
+def _environment(service: LinkedService) -> dict[str, EnvValue]:
+    """The official image listens on all addresses by this variable; it does so everywhere."""
+    env: dict[str, EnvValue] = {"LLAMA_ARG_HOST": "0.0.0.0", "LLAMA_ARG_PORT": str(PORT)}  # noqa: S104
+    if any(gpu.vendor == "nvidia" for gpu in service.gpus):
+        # Else CUDA counts the fastest card first, and the shares of `tensor-split` go to the wrong ones.
+        env["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
+    if key := _options(service).api_key:
+        env["LLAMA_API_KEY"] = key
+    return env
+
+
+def _locks_memory(values: Values) -> bool:
+    return bool(values.get("mlock")) or "mlock" in str(values.get("load-mode", ""))
+
+
+def _folder_of_models(service: LinkedService, plan: Plan) -> PurePosixPath | None:
+    """Where the volume of the weights is on the host, when that is known."""
+    volume = plan.stack.volumes.get(service.volumes.get("models", ""))
+    return PurePosixPath(volume.path) if volume and volume.path else None
+
+
+def presets(
+    service: LinkedService, known: Mapping[str, KnownModel], folder: PurePosixPath | None = None
+) -> dict[str, dict[str, str]]:
+    """The presets file as sections: what is common to all models in `[*]`, and per model what is its own.
+
+    `folder` is the folder of the host that is mounted at /models.
+    """
+    options = _options(service)
+    common = {n: v for n, v in effective(service, {}).items() if n not in beating(options)}
+    sections = {DEFAULTS: _spelled(common, {}, options.build)}
+    for use in service.models:
+        this = case(service, use)
+        own = {n: v for n, v in this.values.items() if n not in beating(options) and common.get(n) != v}
+        sections[use.id] = {
+            **_files(this, known, folder),
+            **({"load-on-startup": "true"} if this.own.load_on_startup else {}),
+            **_spelled(own, common, options.build),
+        }
+    return sections
+
+
+def _files(this: Case, known: Mapping[str, KnownModel], folder: PurePosixPath | None) -> dict[str, str]:
+    """Which files to load, and the names under which clients ask for them."""
+    model, draft = known.get(this.use.model.name), known.get(this.own.draft or "")
+    found = {"model": _below_models(model.file if model else None, folder)}
+    if model and model.mmproj_file:
+        found["mmproj"] = _below_models(model.mmproj_file, folder)
+    if draft:
+        found[_key("spec-draft-model", this.options.build)] = _below_models(draft.file, folder)
+    if this.own.alias:
+        found["alias"] = ", ".join(this.own.alias)
+    return found
+
+
+def _below_models(file: str | None, folder: PurePosixPath | None) -> str:
+    """A file as the program sees it: volumes are mounted at /models, other absolute paths stay."""
+    path = PurePosixPath(file or "")
+    if folder is not None and path.is_relative_to(folder):
+        path = path.relative_to(folder)
+    return str(MODELS / path)
+
+
+def _spelled(values: Values, common: Values, build: int) -> dict[str, str]:
+    """Keys and texts in the order of the table; a flag that is off stands there only to undo a common one."""
+    at = table.nearest_read(build)
+    return {
+        option.key(at): option.kind(at).spell(values[option.name])
+        for option in table.options()
+        if option.name in values
+        and not (option.is_flag and not values[option.name] and not common.get(option.name))
+    }
+
+
+def _key(name: str, build: int) -> str:
+    option = next(o for o in table.options() if o.name == name)
+    return option.key(table.nearest_read(build))
