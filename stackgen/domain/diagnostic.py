@@ -1,6 +1,6 @@
 """What can be wrong with a stack, as data: a kind, a place in the YAML tree, a message and a way out."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -35,7 +35,7 @@ class Diagnostic:
     path: YamlPath
     message: str
     hint: str | None = None
-    related: tuple[tuple[YamlPath, str], ...] = ()
+    related: tuple[tuple[YamlPath | Position, str], ...] = ()
     at_key: bool = False
     """Point at the key rather than at its value, as for a key that should not be there."""
     position: Position | None = None
@@ -49,7 +49,7 @@ def error(
     hint: str | None = None,
     *,
     at_key: bool = False,
-    related: tuple[tuple[YamlPath, str], ...] = (),
+    related: tuple[tuple[YamlPath | Position, str], ...] = (),
 ) -> Diagnostic:
     """An error diagnostic."""
     return Diagnostic(
@@ -102,15 +102,9 @@ def nearest(word: str, allowed: Iterable[str]) -> str | None:
     from difflib import get_close_matches
 
     plain = {_letters(name): name for name in sorted(allowed, reverse=True)}
-    found = get_close_matches(_letters(word), plain, n=1, cutoff=0.6)
+    found = get_close_matches(_letters(word), plain, n=1, cutoff=0.7)
     return plain[found[0]] if found else None
 
 
 def _letters(word: str) -> str:
     return word.lower().replace("-", "").replace("_", "").replace(" ", "")
-
-
-def one_of(words: Sequence[str], last: str = "or") -> str:
-    """A list for a sentence: `a`, `b` or `c`."""
-    quoted = [f"`{word}`" for word in words]
-    return f" {last} ".join((", ".join(quoted[:-1]), quoted[-1])) if len(quoted) > 1 else "".join(quoted)

@@ -50,5 +50,5 @@ def secret_under(key: str, text: str) -> str | None:
 
 
 def masked(text: str) -> str:
-    """The text with every secret in it replaced by asterisks."""
-    return _ANY.sub("****", text)
+    """The text with every secret in it replaced by as many asterisks."""
+    return _ANY.sub(lambda match: "*" * len(match[0]), text)

@@ -20,8 +20,10 @@ class Positions:
     keys: Mapping[YamlPath, Position] = field(default_factory=dict)
     values: Mapping[YamlPath, Position] = field(default_factory=dict)
 
-    def locate(self, path: YamlPath, *, at_key: bool = False) -> Position:
+    def locate(self, path: YamlPath | Position, *, at_key: bool = False) -> Position:
         """The position of a path, or of its nearest ancestor that exists in the text."""
+        if isinstance(path, Position):
+            return path
         first, second = (self.keys, self.values) if at_key else (self.values, self.keys)
         while path:
             if place := first.get(path) or second.get(path):

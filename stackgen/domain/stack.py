@@ -30,7 +30,7 @@ Size = Annotated[
     int,
     BeforeValidator(_size),
     WithJsonSchema(
-        {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*([kKMGT]i?)?B\s*$", "examples": ["24GiB"]}
+        {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*(k?B|[KMGT]i?B)\s*$", "examples": ["24GiB"]}
     ),
     Form("a size such as 24GiB"),
 ]
@@ -60,7 +60,25 @@ def _hostname(text: str) -> str | None:
 
 
 def _variable(text: str) -> str | None:
-    return re.sub(r"[^A-Za-z0-9_]+", "_", text).lstrip("0123456789") or None
+    name = re.sub(r"[^A-Za-z0-9_]+", "_", text).lstrip("0123456789")
+    return name if name.strip("_") else None
+
+
+def _absolute(text: str) -> str | None:
+    return f"/{text}" if re.match(r"[\w.]", text) else None
+
+
+def _nfs(text: str) -> str | None:
+    server, slash, path = text.partition("/")
+    return f"{server.rstrip(':')}:/{path}" if server and slash and " " not in text else None
+
+
+def _use(text: str) -> str | None:
+    return f"{{model: {text}}}"
+
+
+def _hub(text: str) -> str | None:
+    return f"{{hf: {text}}}" if "/" in text else None
 
 
 NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
@@ -131,7 +149,7 @@ class Gpu(Strict):
 class Host(Strict):
     """A machine: what it runs on it, and what it has."""
 
-    platform: str = Field(description="the target that renders this host's files")
+    platform: str = Field(description="what runs services here: compose, kubernetes or nixos")
     address: str | None = Field(
         default=None, description="name or IP address under which other hosts reach it"
     )
@@ -144,8 +162,8 @@ class Host(Strict):
 class Declared(Strict):
     """Memory that the user states, because the engine has no memory model of its own."""
 
-    low: Size
-    high: Size
+    low: Size = Field(description="the least that it takes, such as 12GiB")
+    high: Size = Field(description="the most that it takes, such as 16GiB")
 
     @model_validator(mode="after")
     def _ordered(self) -> "Declared":
@@ -206,12 +224,12 @@ class Expose(Strict):
 class Service(Strict):
     """A program on a host. `options` and the entries of `models` are the engine's own."""
 
-    engine: str = Field(description="which program")
+    engine: str = Field(description="which program runs, such as llama-server")
     host: str = Field(description="a name under `hosts`")
     gpus: list[Annotated[int, Field(ge=0)]] = Field(default=[], description="indexes into the host's `gpus`")
     image: str | None = Field(default=None, description="container image with a pinned tag")
     options: dict[str, Any] = Field(default={}, description="the engine's options")
-    models: dict[ModelId, Annotated[dict[str, Any], Form("a mapping such as {model: NAME}")]] = Field(
+    models: dict[ModelId, Annotated[dict[str, Any], Form("a mapping such as {model: NAME}", _use)]] = Field(
         default={}, description="what it serves, by the id that clients use"
     )
     uses: dict[str, str | list[str]] = Field(
@@ -234,12 +252,13 @@ class Service(Strict):
 class Volume(Strict):
     """Storage: exactly one of `path`, `nfs` and `managed`."""
 
-    path: Annotated[str, Field(pattern=r"^/"), Form("an absolute path, such as /srv/models")] | None = Field(
-        default=None, description="folder on the host"
-    )
-    nfs: Annotated[str, Field(pattern=r"^[^:/ ]+:/.*$"), Form("server:/path, such as nas:/models")] | None = (
-        Field(default=None, description="server:/path")
-    )
+    path: (
+        Annotated[str, Field(pattern=r"^/"), Form("an absolute path, such as /srv/models", _absolute)] | None
+    ) = Field(default=None, description="folder on the host")
+    nfs: (
+        Annotated[str, Field(pattern=r"^[^:/ ]+:/.*$"), Form("server:/path, such as nas:/models", _nfs)]
+        | None
+    ) = Field(default=None, description="server:/path")
     managed: bool = Field(default=False, description="storage that the platform provides")
     size: Size | None = None
     mount_options: list[str] = []
@@ -294,10 +313,12 @@ class Deploy(Strict):
 class Stack(Strict):
     """The whole of stack.yaml."""
 
-    version: Literal[1]
-    name: Name
-    hosts: dict[Name, Host]
-    models: dict[Name, Model] = {}
+    version: Literal[1] = Field(description="the version of this language: 1")
+    name: Name = Field(description="the stack's own name, such as home")
+    hosts: dict[Name, Host] = Field(description="the machines, by name")
+    models: dict[Name, Annotated[Model, Form("a mapping with `hf` or `path`", _hub)]] = Field(
+        default={}, description="the weights, by name"
+    )
     services: dict[Name, Service] = {}
     volumes: dict[Name, Volume] = {}
     exclusive: list[list[str]] = Field(

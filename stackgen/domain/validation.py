@@ -1,7 +1,8 @@
 """A pydantic model's opinion of some data, as diagnostics: the YAML path, what is allowed, and a hint."""
 
+import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -121,10 +122,13 @@ def _wrong_type(case: _Case) -> Diagnostic:
     value, slot = case.complaint.value, case.slot
     literals = [word for member in slot.members for word in _literals(member.type)]
     wanted = [words for member in slot.members for words in type_words(member.type, member.metadata)]
+    wanted = ["true or false"] if wanted == ["a boolean"] else wanted
     expected = slot.form.words if slot.form else one_of(list(dict.fromkeys(wanted))) or "something else"
     message = f"{case.subject} must be {expected}, got {shown(value)}"
     if isinstance(value, str) and literals:
         return case.error("spec/value", message, did_you_mean(value, [str(word) for word in literals]))
+    if isinstance(value, str) and slot.form and slot.form.repair:
+        return case.error("spec/type", message, f"write {slot.form.repair(value)}")
     return case.error(
         "spec/type", message, _type_hint(value, [get_origin(m.type) or m.type for m in slot.members])
     )
@@ -140,12 +144,17 @@ def _type_hint(value: Any, types: list[Any]) -> str | None:
         and value.lower() in {"yes", "no", "on", "off", "true", "false"}
     ):
         return f"write {'true' if value.lower() in {'yes', 'on', 'true'} else 'false'}"
-    if isinstance(value, str) and (int in types or float in types) and value.strip().isdigit():
+    if isinstance(value, str) and (int in types or float in types) and _NUMBER.fullmatch(value.strip()):
         return f"remove the quotes: {value.strip()}"
     if isinstance(value, int | float) and str in types:
         return f'put it in quotes: "{str(value).lower() if isinstance(value, bool) else value}"'
     if isinstance(value, str | int | float) and list in types:
         return f"write a list: [{value}]"
+    if isinstance(value, list) and dict in types:
+        pairs = [text.partition("=") for text in value if isinstance(text, str) and "=" in text]
+        return (
+            f"write {{{pairs[0][0]}: {pairs[0][2]}, …}}" if pairs else "write `key: value` pairs, not a list"
+        )
     return None
 
 
@@ -170,7 +179,8 @@ def _pattern(case: _Case) -> Diagnostic:
 def _said(case: _Case) -> Diagnostic:
     """A validator raised ValueError: it has said all."""
     said = case.complaint.context.get("error", case.complaint.message)
-    return case.error("spec/value", f"{case.subject}: {said}" if case.path else str(said))
+    text = f"{case.subject}: {said}" if case.path else str(said)
+    return replace(case.error("spec/value", text), at_key=isinstance(case.complaint.value, dict))
 
 
 def _bounds(slot: Slot) -> str | None:
@@ -189,6 +199,7 @@ def _bounds(slot: Slot) -> str | None:
     return one_of(list(dict.fromkeys(words)), "and") if words else None
 
 
+_NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
 _LIMITS: Final = {
     "ge": "at least",
     "gt": "more than",

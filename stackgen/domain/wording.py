@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, get_args, get_origin
 
 from stackgen.domain.diagnostic import YamlPath, dotted
 from stackgen.domain.secrets import masked
@@ -73,6 +73,7 @@ def type_words(kind: Any, metadata: Sequence[Any] = ()) -> list[str]:
         return [f"a mapping with {one_of(quoted(required), 'and')}"]
     if origin is list and get_args(kind):
         item = get_args(kind)[0]
+        item = get_args(item)[0] if get_origin(item) is Annotated else item
         plural = _PLURALS.get(get_origin(item) or item)
         return [f"a list of {plural}" if plural else "a list"]
     return [_TYPES.get(origin, "something else")]
@@ -87,7 +88,7 @@ _TYPES: Final[dict[Any, str]] = {
     str: "a string",
     int: "an integer",
     float: "a number",
-    bool: "a boolean (true or false)",
+    bool: "a boolean",
     list: "a list",
     tuple: "a list",
     set: "a list",

@@ -1,7 +1,7 @@
 """YAML text to a tree of nodes with positions: the only place that knows ruamel.yaml's events."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from stackgen.domain.diagnostic import Diagnostic, Position, StackError, nearest
@@ -61,7 +61,7 @@ def compose(text: str) -> tuple[Node | None, list[Diagnostic]]:
     if found := syntax.unprintable(text):
         raise StackError([found])
     composer = _Composer(_events(text))
-    return composer.document(), composer.found
+    return composer.document(text), composer.found
 
 
 def _events(text: str) -> "Iterator[Event]":
@@ -83,13 +83,15 @@ class _Composer:
         self._anchors: dict[str, Node | None] = {}
         self._depth = 0
 
-    def document(self) -> Node | None:
+    def document(self, text: str) -> Node | None:
+        """The root of the tree, or None."""
         next(self._events)
         start = next(self._events)
         if type(start).__name__ == "StreamEndEvent":
             return None
         if start.version not in (None, (1, 2)):
-            self._problem(start, "only YAML 1.2 is read here", "remove the line `%YAML`")
+            place = Position(text[: text.index("%YAML")].count("\n") + 1, 1, len("%YAML"))
+            self.found.append(syntax.problem(place, "only YAML 1.2 is read here", "remove this line"))
         root = self._node(next(self._events))
         next(self._events)
         after = next(self._events)
@@ -103,7 +105,7 @@ class _Composer:
                 return self._alias(event)
             self._anchors[event.anchor] = None
         if event.ctag is not None:
-            self._problem(event, f"the tag `{event.tag}` is not supported", _tag_hint(str(event.tag)))
+            self._tag(event)
         match type(event).__name__:
             case "ScalarEvent":
                 node: Node = self._scalar(event)
@@ -114,6 +116,12 @@ class _Composer:
         if event.anchor is not None:
             self._anchors[event.anchor] = node
         return node
+
+    def _tag(self, event: Any) -> None:
+        tag = str(event.tag).replace("tag:yaml.org,2002:", "!!")
+        hint = "put the value in quotes" if tag in {"!!str", "!"} else "remove it"
+        place = replace(_position(event), width=len(tag))
+        self.found.append(syntax.problem(place, f"the tag `{tag}` is not supported", hint))
 
     def _alias(self, event: Any) -> Node:
         name = event.anchor
@@ -131,7 +139,7 @@ class _Composer:
     def _scalar(self, event: Any) -> ScalarNode:
         plain, text = event.style is None, event.value
         if plain and "\xa0" in text:
-            self._problem(event, "there is a no-break space in this", "type a normal space, or use quotes")
+            self._problem(event, "a no-break space looks like a space, but is none", "type a space")
         elif not plain and syntax.UNPRINTABLE.search(text):
             self._problem(event, "an escape in this value stands for a character that cannot be used here")
         return ScalarNode(_position(event), resolve(text) if plain else text, text, plain)
@@ -162,7 +170,3 @@ def _position(event: Any) -> Position:
     start, end = event.start_mark, event.end_mark
     width = end.column - start.column if start.line == end.line else 1
     return Position(start.line + 1, start.column + 1, max(width, 1))
-
-
-def _tag_hint(tag: str) -> str:
-    return "put the value in quotes" if tag in {"!!str", "!", "tag:yaml.org,2002:str"} else "remove it"

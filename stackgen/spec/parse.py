@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from stackgen.domain.diagnostic import Diagnostic, StackError, YamlPath, error
 from stackgen.domain.secrets import secret_in, secret_under
-from stackgen.domain.source import Source
+from stackgen.domain.source import Positions, Source
 from stackgen.domain.stack import Stack
 from stackgen.domain.validation import validate
 from stackgen.domain.wording import shown
@@ -21,11 +21,11 @@ def parse(source: Source) -> Stack:
     data = source.data
     if not isinstance(data, dict):
         raise StackError([_no_mapping(data)])
-    if "version" in data and (found := _version(data["version"])):
+    if "version" in data and (found := _version(data)):
         raise StackError([found])
     own = {key: value for key, value in data.items() if not key.startswith(EXTENSION)}
     stack, found_in_shape = validate(Stack, own, ())
-    secrets = list(_secrets(data, ()))
+    secrets = list(_secrets(data, (), source.positions))
     if stack is None or secrets:
         raise StackError([*_without(found_in_shape, secrets), *(diagnostic for diagnostic, _ in secrets)])
     return stack
@@ -39,9 +39,13 @@ def _no_mapping(data: Any) -> Diagnostic:
     return error("spec/type", (), message, hint)
 
 
-def _version(version: Any) -> Diagnostic | None:
+def _version(data: dict[str, Any]) -> Diagnostic | None:
+    version = data["version"]
     if version == VERSION and isinstance(version, int) and not isinstance(version, bool):
         return None
+    if "hosts" not in data and "services" in data and version not in (VERSION, str(VERSION)):
+        hint = "a stack begins with `version: 1` and names its `hosts`; `stackgen init` writes a first one"
+        return error("spec/version", ("version",), "this looks like a Compose file, not like a stack", hint)
     if isinstance(version, int | float) and not isinstance(version, bool) and version > VERSION:
         message = (
             f"version {version} of the language is newer than this stackgen, which reads version {VERSION}"
@@ -51,16 +55,16 @@ def _version(version: Any) -> Diagnostic | None:
     return error("spec/version", ("version",), message, f"write `version: {VERSION}`")
 
 
-def _secrets(data: Any, path: YamlPath) -> Iterator[tuple[Diagnostic, str]]:
+def _secrets(data: Any, path: YamlPath, positions: Positions) -> Iterator[tuple[Diagnostic, str]]:
     """Literal secrets with their text. The diagnostic of a key names the mapping, not the key."""
     if isinstance(data, dict):
         for key, value in data.items():
             if kind := secret_in(key):
-                yield _literal(kind, path), key
-            yield from _secrets(value, (*path, key))
+                yield replace(_literal(kind, path), position=positions.locate((*path, key), at_key=True)), key
+            yield from _secrets(value, (*path, key), positions)
     elif isinstance(data, list):
         for index, value in enumerate(data):
-            yield from _secrets(value, (*path, index))
+            yield from _secrets(value, (*path, index), positions)
     elif isinstance(data, str):
         key = next((part for part in reversed(path) if isinstance(part, str)), "")
         if kind := secret_under(key, data):
@@ -68,7 +72,7 @@ def _secrets(data: Any, path: YamlPath) -> Iterator[tuple[Diagnostic, str]]:
 
 
 def _literal(kind: str, path: YamlPath) -> Diagnostic:
-    hint = "keep it elsewhere and refer to it: {secret: {name: NAME, key: KEY}}; if it was ever shared, replace it"
+    hint = "write {secret: {name: NAME, key: KEY}} in its place; if others have seen it, make a new one"
     return error("spec/literal-secret", path, f"{kind} stands here in clear text", hint)
 
 

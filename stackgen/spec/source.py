@@ -7,7 +7,7 @@ over what it merges, and of several merged mappings the first wins.
 from typing import Any, Final
 
 from stackgen.domain.diagnostic import Diagnostic, Position, Severity, StackError, YamlPath
-from stackgen.domain.source import Positions, Source
+from stackgen.domain.source import WHOLE_FILE, Positions, Source
 from stackgen.spec import syntax
 from stackgen.spec.nodes import AliasNode, ListNode, MapNode, Node, ScalarNode, compose
 
@@ -34,13 +34,14 @@ class _Reader:
         self.values: dict[YamlPath, Position] = {}
         self._found = found
         self._inside_alias = 0
+        self._outermost = WHOLE_FILE
         self._aliased = 0
 
     def value(self, node: Node, path: YamlPath, key: Position | None) -> Any:
         """The data of a node. `key`: where its key stands, for nodes without a place of their own."""
         if isinstance(node, AliasNode):
             return self._alias(node, path)
-        self._count(node)
+        self._count()
         if isinstance(node, ScalarNode):
             self.values[path] = key if key and node.plain and node.value is None else node.position
             return node.value
@@ -52,6 +53,8 @@ class _Reader:
         return data
 
     def _alias(self, node: AliasNode, path: YamlPath) -> Any:
+        if not self._inside_alias:
+            self._outermost = node.position
         self._inside_alias += 1
         data = self.value(node.target, path, None)
         self._inside_alias -= 1
@@ -63,7 +66,7 @@ class _Reader:
         merges: list[Node] = []
         own: dict[str, Position] = {}
         for key, value in node.pairs:
-            self._count(key)
+            self._count()
             if isinstance(key, ScalarNode) and key.value == "<<" and key.plain:
                 merges.append(value)
                 continue
@@ -115,18 +118,18 @@ class _Reader:
                     path=(*path, name),
                     message=f"the key `{name}` is there twice",
                     hint="remove one of them, or merge the two",
-                    related=(((*path, name), "first defined here"),),
+                    related=((own[name], "first defined here"),),
                     position=position,
                 )
             )
         return True
 
-    def _count(self, node: Node) -> None:
+    def _count(self) -> None:
         if self._inside_alias:
             self._aliased += 1
             if self._aliased > MAX_ALIASED:
                 message = f"aliases stand for more than {MAX_ALIASED} values"
-                raise StackError([*self._found, syntax.problem(node.position, message)])
+                raise StackError([*self._found, syntax.problem(self._outermost, message)])
 
     def _problem(self, position: Position, message: str, hint: str | None = None) -> None:
         if not self._inside_alias:

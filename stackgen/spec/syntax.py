@@ -103,7 +103,8 @@ def _start(c: _Complaint) -> Diagnostic:
 
 
 def _quote(c: _Complaint) -> Diagnostic:
-    return problem(c.opened, "this quote is never closed")
+    quote = c.lines[c.opened_line][c.opened_column : c.opened_column + 1]
+    return problem(c.opened, "this quote is never closed", f"add `{quote}` at the end of the value")
 
 
 def _escape(c: _Complaint) -> Diagnostic:
@@ -113,7 +114,7 @@ def _escape(c: _Complaint) -> Diagnostic:
 
 
 def _flow(c: _Complaint) -> Diagnostic:
-    opening, closing = ("{", "}") if "'}'" in c.problem else ("[", "]")
+    opening, closing = ("[", "]") if c.problem.startswith("expected ',' or ']'") else ("{", "}")
     if c.line != c.opened_line or c.quoted == "<stream end>":
         return problem(c.opened, f"this `{opening}` is never closed", f"add `{closing}`")
     return problem(c.here, f"`,` or `{closing}` must come before this")
@@ -138,16 +139,22 @@ def _colon(c: _Complaint) -> Diagnostic:
 def _no_colon(c: _Complaint) -> Diagnostic:
     width = len(c.lines[c.opened_line].rstrip()) - c.opened_column
     place = Position(c.opened_line + 1, c.opened_column + 1, max(width, 1))
-    return problem(place, "this line is neither `key: value` nor `- item`")
+    text = c.lines[c.opened_line].strip()
+    if glued := re.match(r"([\w.-]+):(?=[^\s/])", text):
+        return problem(place, f"a space is missing after `{glued[1]}:`")
+    hint = f"a key needs a colon: `{text}:`" if re.fullmatch(r"[\w.-]+", text) else None
+    return problem(place, "this line is neither `key: value` nor `- item`", hint)
 
 
 def _block(c: _Complaint) -> Diagnostic:
     begins = f"begin in line {c.opened_line + 1}"
     match c.quoted:
         case "-":
-            return problem(c.here, f"a list item cannot follow the keys that {begins}")
+            message = f"a list item cannot follow the keys that {begins}"
+            return problem(c.here, message, "write `key: value`, or indent it below the key of its list")
         case "?":
-            return problem(c.here, f"a key cannot follow the list items that {begins}")
+            message = f"a key cannot follow the list items that {begins}"
+            return problem(c.here, message, "write `- item`, or begin the line further left")
         case "<block mapping start>" | "<block sequence start>":
             hint = f"the block around it begins in line {c.opened_line + 1}"
             return problem(c.here, "the indentation of this line fits no line above it", hint)

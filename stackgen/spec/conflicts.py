@@ -1,0 +1,76 @@
+"""What two parts of a stack cannot both have, and what nothing uses."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from stackgen.domain.diagnostic import Diagnostic, YamlPath, error, warning
+from stackgen.domain.linked import Publication
+from stackgen.domain.stack import Stack
+from stackgen.spec.services import publication
+
+_EVERYWHERE = ("0.0.0.0", "::", "*")  # noqa: S104  recognized, not bound
+
+
+def check(stack: Stack) -> Iterator[Diagnostic]:
+    """Ports and host names that are taken, then what is unused."""
+    yield from _ports(stack)
+    yield from _hostnames(stack)
+    yield from _unused(stack)
+
+
+def _ports(stack: Stack) -> Iterator[Diagnostic]:
+    taken: list[tuple[str, Publication, YamlPath]] = []
+    for name, service in stack.services.items():
+        wanted = publication(service.publish)
+        if wanted is None:
+            continue
+        path: YamlPath = ("services", name, "publish")
+        for other, have, place in taken:
+            if stack.services[other].host == service.host and _collide(have, wanted):
+                message = f"`{other}` has port {wanted.port} of `{service.host}` already"
+                yield error("link/duplicate-port", path, message, related=((place, "the other one"),))
+        taken.append((name, wanted, path))
+
+
+def _collide(one: Publication, two: Publication) -> bool:
+    anywhere = one.address in _EVERYWHERE or two.address in _EVERYWHERE
+    return one.port == two.port and (anywhere or one.address == two.address)
+
+
+def _hostnames(stack: Stack) -> Iterator[Diagnostic]:
+    first: dict[str, YamlPath] = {}
+    for name, service in stack.services.items():
+        if service.expose is None:
+            continue
+        path: YamlPath = ("services", name, "expose", "hostname")
+        hostname = service.expose.hostname
+        if first.setdefault(hostname, path) != path:
+            message = f"`{hostname}` leads to `{first[hostname][1]}` already"
+            yield error(
+                "link/duplicate-hostname", path, message, related=((first[hostname], "the other one"),)
+            )
+
+
+def _unused(stack: Stack) -> Iterator[Diagnostic]:
+    services = stack.services.values()
+    # A model can be named in options as well, as a draft is.
+    words = {w for s in services for w in _words([s.options, s.models])}
+    hosts = {s.host for s in services}
+    volumes = {v for s in services for v in s.volumes.values()}
+    for what, names, used in (
+        ("model", stack.models, words),
+        ("volume", stack.volumes, volumes),
+        ("host", stack.hosts, hosts),
+    ):
+        for name in names:
+            if name not in used:
+                message = f"no service uses the {what} `{name}`"
+                yield warning(f"link/unused-{what}", (f"{what}s", name), message, at_key=True)
+
+
+def _words(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _words(item)

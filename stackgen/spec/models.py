@@ -1,0 +1,147 @@
+"""The models of a stack: which weights each name means."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from stackgen.domain.diagnostic import Diagnostic, YamlPath, error
+from stackgen.domain.linked import LinkedModel, ModelRequest
+from stackgen.domain.stack import Model
+
+KIND: Final = "link/model-source"
+
+_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9])?"
+_HF = re.compile(rf"({_NAME}/{_NAME})(?::([A-Za-z0-9][A-Za-z0-9._-]*))?")
+_ADDRESS = re.compile(
+    r"(?:https?://|hf://)?(?:www\.)?(?:huggingface\.co/|hf\.co/)?([^/:\s]+/[^/:\s?#]+)"
+    r"(?:/(?:blob|resolve|tree|raw)/([^/?#\s]+)(?:/([^?#\s]+))?)?.*"
+)
+_QUANT = re.compile(r"(?:UD-)?(?:I?Q\d\w*|TQ\d_\d|BF16|F16|F32|MXFP4\w*)", re.IGNORECASE)
+_FORM: Final = "owner/repo:quant, such as unsloth/Qwen3-30B-A3B-GGUF:Q4_K_M"
+
+
+def check(models: dict[str, Model]) -> Iterator[Diagnostic]:
+    """What is wrong with the sources of the models."""
+    for name, model in models.items():
+        path: YamlPath = ("models", name)
+        if model.hf is not None:
+            yield from _check_hf(model, model.hf, (*path, "hf"))
+        if model.path is not None:
+            yield from _check_path(model, model.path, path)
+        for key in ("file", "mmproj"):
+            yield from _check_file(getattr(model, key), (*path, key))
+        for folder, file in model.files.items():
+            yield from _check_file(folder, (*path, "files", folder), at_key=True)
+            yield from _check_file(file, (*path, "files", folder))
+
+
+def _check_hf(model: Model, text: str, path: YamlPath) -> Iterator[Diagnostic]:
+    match = _HF.fullmatch(text)
+    if match is None:
+        yield _misspelled(text, path)
+    elif match[2] is None and not (model.file or model.files) and "gguf" in match[1].lower():
+        message = f"`{text}` has many quantizations, and this does not say which"
+        yield error(KIND, path, message, f"add one, such as {text}:Q4_K_M, or name the file in `file`")
+    elif match[2] and match[2].lower().endswith((".gguf", ".safetensors")):
+        message = f"after the colon stands a quantization, not the file `{match[2]}`"
+        yield error(KIND, path, message, f"write `hf: {match[1]}` and `file: {match[2]}`")
+
+
+def _misspelled(text: str, path: YamlPath) -> Diagnostic:
+    """Not owner/repo:quant: say what it is instead, and how to write it."""
+    plain = text.strip()
+    if re.match(r"https?://|hf://|(www\.)?(huggingface|hf)\.co/", plain):
+        return error(KIND, path, f"`{text}` is an address, not a repository", _from_address(plain))
+    if plain != text or " " in plain:
+        fixed = re.sub(r"\s*([/:])\s*", r"\1", plain)
+        hint = f"write {fixed}" if _HF.fullmatch(fixed) else f"write {_FORM}"
+        return error(KIND, path, f"`{text}` has spaces in it", hint)
+    if "@" in plain:
+        repo, _, revision = plain.partition("@")
+        return error(
+            KIND, path, f"`{text}` has a revision in it", f"write `hf: {repo}` and `revision: {revision}`"
+        )
+    if plain.count("/") > 1:
+        owner, repo, *rest = plain.split("/")
+        if len(rest) == 1 and _QUANT.fullmatch(rest[0]):
+            message = f"`{text}` has a `/` before the quantization"
+            return error(KIND, path, message, f"write {owner}/{repo}:{rest[0]}")
+        hint = (
+            f"write `hf: {owner}/{repo}` and `file: {'/'.join(rest)}`"
+            if "." in rest[-1]
+            else f"write {_FORM}"
+        )
+        return error(KIND, path, f"`{text}` has more than an owner and a repository", hint)
+    if "/" not in plain:
+        return error(KIND, path, f"`{text}` has no owner", f"write {_FORM}")
+    return error(KIND, path, f"`{text}` is no repository on the hub", f"write {_FORM}")
+
+
+def _from_address(text: str) -> str:
+    match = _ADDRESS.fullmatch(text)
+    if match is None:
+        return f"write {_FORM}"
+    repo, revision, file = match[1], match[2], match[3]
+    parts = [f"`hf: {repo}`"]
+    if file:
+        parts.append(f"`file: {file}`")
+    elif "gguf" in repo.lower():
+        parts = [f"`hf: {repo}:QUANT`, with a quantization such as Q4_K_M"]
+    if revision and revision != "main":
+        parts.append(f"`revision: {revision}`")
+    return f"write {' and '.join(parts)}"
+
+
+def _check_path(model: Model, text: str, path: YamlPath) -> Iterator[Diagnostic]:
+    if not text.startswith("/"):
+        message = f"`path` must be an absolute path on the host, got `{text}`"
+        hint = "write the whole path: `~` is another folder for each user" if text.startswith("~") else None
+        yield error("link/model-file", (*path, "path"), message, hint)
+    for key in ("revision", "file", "files"):
+        if getattr(model, key):
+            message = f"`{key}` goes with `hf`: `path` names the file itself"
+            yield error("link/model-file", (*path, key), message, at_key=True)
+
+
+def _check_file(text: str | None, path: YamlPath, *, at_key: bool = False) -> Iterator[Diagnostic]:
+    if text is None:
+        return
+    if not _is_inside(text):
+        address = _ADDRESS.fullmatch(text) if "://" in text else None
+        inside = (address[3] if address else None) or text.lstrip("/").replace("\\", "/")
+        hint = f"write {inside}" if _is_inside(inside) else "such as Q8_0/model-Q8_0.gguf"
+        yield error(
+            "link/model-file", path, f"`{text}` is no path inside the repository", hint, at_key=at_key
+        )
+
+
+def _is_inside(text: str) -> bool:
+    """Whether a path can only lead to a file below the folder that it starts from."""
+    outside = not text or text.startswith(("/", "~")) or "://" in text or "\\" in text
+    return not outside and ".." not in text.split("/")
+
+
+def build(models: dict[str, Model]) -> dict[str, LinkedModel]:
+    """The models, when nothing is wrong with them."""
+    return {
+        name: LinkedModel(
+            name=name,
+            request=_request(model),
+            declared=(model.vram.low, model.vram.high) if model.vram else None,
+        )
+        for name, model in models.items()
+    }
+
+
+def _request(model: Model) -> ModelRequest:
+    match = _HF.fullmatch(model.hf) if model.hf else None
+    return ModelRequest(
+        repo=match[1] if match else None,
+        quant=match[2] if match else None,
+        path=model.path,
+        revision=model.revision,
+        file=model.file,
+        files=tuple(model.files.items()),
+        mmproj=model.mmproj,
+        catalog=model.catalog,
+    )
