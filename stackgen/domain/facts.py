@@ -113,6 +113,15 @@ class ModelFacts:
         return {w.name: w for w in self.weights}
 
     @cached_property
+    def kinds(self) -> tuple[int, ...]:
+        """A number for each layer, equal for layers that differ in nothing but how their tensors are stored."""
+        seen: dict[object, int] = {}
+        shapes = (
+            (x.attention, x.recurrent, tuple((w.name, w.shape) for w in x.weights)) for x in self.layers
+        )
+        return tuple(seen.setdefault(shape, len(seen)) for shape in shapes)
+
+    @cached_property
     def weight_bytes(self) -> int:
         """Bytes of all tensors as stored."""
         blocks = sum(w.size for layer in self.layers for w in layer.weights)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 
 from stackgen.domain.facts import ModelFacts
 from stackgen.domain.linked import ModelRequest
@@ -58,6 +59,20 @@ class LockEntry:
     """Bytes of the projector's tensors."""
     tensors: tuple[TensorGroup, ...] = ()
     """What the safetensors files hold."""
+
+    def target(self, file: LockedFile) -> PurePosixPath:
+        """Where a file goes below the volume: as in the repository, or into the folder asked for."""
+        name = file.path.rpartition("/")[2]
+        for folder, wanted in self.request.files:
+            if wanted in (file.path, name):
+                return PurePosixPath(folder, name)
+        return PurePosixPath(self.pin.repo or "", file.path)
+
+    @property
+    def mmproj_file(self) -> LockedFile | None:
+        """The projector among the files."""
+        wanted = self.request.mmproj
+        return next((f for f in self.pin.files if wanted in (f.path, f.path.rpartition("/")[2])), None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from stackgen.domain.diagnostic import Diagnostic
 from stackgen.domain.footprint import NOTHING, Basis, Memory
 from stackgen.domain.linked import LinkedService, LinkedStack, ModelRequest
+from stackgen.domain.workload import Download
 
 if TYPE_CHECKING:
     from stackgen.domain.facts import ModelFacts
@@ -24,6 +25,8 @@ class KnownModel:
     """Path of the (first) weights file below the models volume; an assumption unless locked."""
     mmproj_file: str | None = None
     mmproj: Memory = NOTHING
+    disk_bytes: int | None = None
+    """All files together, once locked."""
     spread_percent: int = 0
     """How far the real weights may be from `facts`, for approximate quantization recipes."""
     diagnostics: tuple[Diagnostic, ...] = ()
@@ -167,4 +170,5 @@ class Plan:
     hosts: tuple[HostLedger, ...] = ()
     scenarios: tuple[ScenarioResult, ...] = ()
     services: Mapping[str, PlannedService] = field(default_factory=dict)
+    downloads: tuple[Download, ...] = ()
     diagnostics: tuple[Diagnostic, ...] = ()

@@ -1,34 +1,31 @@
 """stack.yaml as pydantic models: its outer shape. Engines own what stands below `options` and `models`."""
 
-import re
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
+from stackgen.domain import spelling
 from stackgen.domain.units import parse_duration, parse_size
 from stackgen.domain.wording import Form, shown
 
 
-def _size(value: object) -> object:
-    if isinstance(value, str):
-        return parse_size(value)
-    raise ValueError(f"{_bare(value)}; write a number and a unit, such as 24GiB, 500MiB or 400GB")
+def _with_unit(parse: Callable[[str], int], form: str) -> BeforeValidator:
+    """Reads what has a unit; a bare number has none, whatever it is meant to be."""
 
+    def read(value: object) -> int:
+        if isinstance(value, str):
+            return parse(value)
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        problem = f"{value} has no unit" if number else f"got {shown(value)}"
+        raise ValueError(f"{problem}; write a number and {form}")
 
-def _duration(value: object) -> object:
-    if isinstance(value, str):
-        return parse_duration(value)
-    raise ValueError(f"{_bare(value)}; write a number and s, m, h or d, such as 30m")
-
-
-def _bare(value: object) -> str:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return f"{value} has no unit" if number else f"got {shown(value)}"
+    return BeforeValidator(read)
 
 
 Size = Annotated[
     int,
-    BeforeValidator(_size),
+    _with_unit(parse_size, "a unit, such as 24GiB, 500MiB or 400GB"),
     WithJsonSchema(
         {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*(k?B|[KMGT]i?B)\s*$", "examples": ["24GiB"]}
     ),
@@ -38,68 +35,31 @@ Size = Annotated[
 
 Duration = Annotated[
     int,
-    BeforeValidator(_duration),
+    _with_unit(parse_duration, "s, m, h or d, such as 30m"),
     WithJsonSchema({"type": "string", "pattern": r"^\s*\d+\s*[smhd]\s*$", "examples": ["30m"]}),
     Form("a duration such as 30m"),
 ]
 """Seconds, written with a unit."""
 
-
-def _slug(text: str) -> str | None:
-    """The nearest name: My Host_1 becomes my-host-1."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:63].rstrip("-") or None
-
-
-def _model_id(text: str) -> str | None:
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.")[:64].rstrip("-.") or None
-
-
-def _hostname(text: str) -> str | None:
-    name = re.sub(r"^[a-z]+://|[/:].*$", "", text.strip().lower())
-    return re.sub(r"[^a-z0-9.-]+", "-", name).strip("-.") or None
-
-
-def _variable(text: str) -> str | None:
-    name = re.sub(r"[^A-Za-z0-9_]+", "_", text).lstrip("0123456789")
-    return name if name.strip("_") else None
-
-
-def _absolute(text: str) -> str | None:
-    return f"/{text}" if re.match(r"[\w.]", text) else None
-
-
-def _nfs(text: str) -> str | None:
-    server, slash, path = text.partition("/")
-    return f"{server.rstrip(':')}:/{path}" if server and slash and " " not in text else None
-
-
-def _use(text: str) -> str | None:
-    return f"{{model: {text}}}"
-
-
-def _hub(text: str) -> str | None:
-    return f"{{hf: {text}}}" if "/" in text else None
-
-
 NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 Name = Annotated[
     str,
     Field(pattern=NAME_PATTERN),
-    Form("made of lower-case letters, digits and inner hyphens, at most 63 in all", _slug),
+    Form("made of lower-case letters, digits and inner hyphens, at most 63 in all", spelling.name),
 ]
 """A DNS label: it becomes a host name, a container name and a folder, in every target."""
 
 ModelId = Annotated[
     str,
     Field(pattern=r"^[A-Za-z0-9_]([A-Za-z0-9._-]{0,62}[A-Za-z0-9_])?$"),
-    Form("made of letters, digits, `_` and inner `.` and `-`, at most 64 in all", _model_id),
+    Form("made of letters, digits, `_` and inner `.` and `-`, at most 64 in all", spelling.model_id),
 ]
 """The id under which a service offers a model: a section name, a URL part and a JSON string at once."""
 
 Variable = Annotated[
     str,
     Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$"),
-    Form("made of letters, digits and `_`, and must not begin with a digit", _variable),
+    Form("made of letters, digits and `_`, and must not begin with a digit", spelling.variable),
 ]
 """The name of an environment variable."""
 
@@ -214,7 +174,7 @@ class Expose(Strict):
     hostname: Annotated[
         str,
         Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$", max_length=253),
-        Form("a host name in lower case, without `https://` and without a path", _hostname),
+        Form("a host name in lower case, without `https://` and without a path", spelling.hostname),
     ]
     timeout: Duration | None = Field(
         default=None, description="longest answer, for proxies; models need minutes"
@@ -229,9 +189,9 @@ class Service(Strict):
     gpus: list[Annotated[int, Field(ge=0)]] = Field(default=[], description="indexes into the host's `gpus`")
     image: str | None = Field(default=None, description="container image with a pinned tag")
     options: dict[str, Any] = Field(default={}, description="the engine's options")
-    models: dict[ModelId, Annotated[dict[str, Any], Form("a mapping such as {model: NAME}", _use)]] = Field(
-        default={}, description="what it serves, by the id that clients use"
-    )
+    models: dict[
+        ModelId, Annotated[dict[str, Any], Form("a mapping such as {model: NAME}", spelling.use_mapping)]
+    ] = Field(default={}, description="what it serves, by the id that clients use")
     uses: dict[str, str | list[str]] = Field(
         default={}, description="other services, as `service` or `service/model`"
     )
@@ -253,10 +213,17 @@ class Volume(Strict):
     """Storage: exactly one of `path`, `nfs` and `managed`."""
 
     path: (
-        Annotated[str, Field(pattern=r"^/"), Form("an absolute path, such as /srv/models", _absolute)] | None
+        Annotated[
+            str, Field(pattern=r"^/"), Form("an absolute path, such as /srv/models", spelling.absolute_path)
+        ]
+        | None
     ) = Field(default=None, description="folder on the host")
     nfs: (
-        Annotated[str, Field(pattern=r"^[^:/ ]+:/.*$"), Form("server:/path, such as nas:/models", _nfs)]
+        Annotated[
+            str,
+            Field(pattern=r"^[^:/ ]+:/.*$"),
+            Form("server:/path, such as nas:/models", spelling.nfs_share),
+        ]
         | None
     ) = Field(default=None, description="server:/path")
     managed: bool = Field(default=False, description="storage that the platform provides")
@@ -307,6 +274,9 @@ class Deploy(Strict):
 
     gitops: Literal["argocd", "flux", "none"] = "none"
     secrets: Literal["sops", "external-secrets", "env-file", "sops-nix"] = "env-file"
+    hub_token: SecretRef | None = Field(
+        default=None, description="the Hugging Face token with which hosts download gated models"
+    )
     gateway: dict[str, str] = {}
 
 
@@ -316,7 +286,7 @@ class Stack(Strict):
     version: Literal[1] = Field(description="the version of this language: 1")
     name: Name = Field(description="the stack's own name, such as home")
     hosts: dict[Name, Host] = Field(description="the machines, by name")
-    models: dict[Name, Annotated[Model, Form("a mapping with `hf` or `path`", _hub)]] = Field(
+    models: dict[Name, Annotated[Model, Form("a mapping with `hf` or `path`", spelling.hub_mapping)]] = Field(
         default={}, description="the weights, by name"
     )
     services: dict[Name, Service] = {}

@@ -147,7 +147,7 @@ def _type_hint(value: Any, types: list[Any]) -> str | None:
     if isinstance(value, str) and (int in types or float in types) and _NUMBER.fullmatch(value.strip()):
         return f"remove the quotes: {value.strip()}"
     if isinstance(value, int | float) and str in types:
-        return f'put it in quotes: "{str(value).lower() if isinstance(value, bool) else value}"'
+        return "put it in quotes"
     if isinstance(value, str | int | float) and list in types:
         return f"write a list: [{value}]"
     if isinstance(value, list) and dict in types:

@@ -113,6 +113,41 @@ class Workload:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class DownloadFile:
+    """One file: its path in the repository, and where it goes below the volume.
+
+    `sha256` proves it; a small file may have `oid` instead, git's own hash of a blob.
+    """
+
+    path: str
+    target: PurePosixPath
+    size: int
+    sha256: str | None = None
+    oid: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Download:
+    """The files of one model that must be on a volume before the services that serve it can start."""
+
+    model: str
+    volume: str
+    repo: str
+    commit: str
+    files: tuple[DownloadFile, ...]
+    hosts: tuple[str, ...]
+    """Those that see the volume."""
+    services: tuple[str, ...]
+    token: SecretKey | None = None
+    """For a gated repository."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.size for file in self.files)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class HostDeployment:
     """All workloads of one host."""
 
@@ -131,3 +166,5 @@ class Deployment:
     volumes: Mapping[str, Volume] = field(default_factory=dict)
     exclusive: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """(group name, services) pairs."""
+    downloads: tuple[Download, ...] = ()
+    """What is locked; one for each model on each volume."""

@@ -63,8 +63,17 @@ def _renamed(engine: str, value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """A schema without defaults that nobody can write: sizes and durations have units in the file."""
-    if isinstance(value, Mapping):
-        unwritable = isinstance(value.get("default"), int) and "pattern" in value
-        return {key: _plain(item) for key, item in value.items() if not (unwritable and key == "default")}
-    return [_plain(item) for item in value] if isinstance(value, list) else value
+    """A schema without defaults that nobody can write, and with closed sets of names."""
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if not isinstance(value, Mapping):
+        return value
+    plain = {key: _plain(item) for key, item in value.items() if key != "default" or _writable(value)}
+    return {"additionalProperties": False, **plain} if "patternProperties" in plain else plain
+
+
+def _writable(schema: Mapping[str, Any]) -> bool:
+    """Whether the default is of a type that is allowed: sizes and durations have units in the file."""
+    number = isinstance(schema["default"], int | float) and not isinstance(schema["default"], bool)
+    types = {part.get("type") for part in (schema, *schema.get("anyOf", ()))}
+    return not number or bool(types & {"integer", "number"})
