@@ -1,14 +1,15 @@
 """The use-cases, and the only place that wires stages together."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from stackgen import registry
-from stackgen.domain.diagnostic import Diagnostic, Position, StackError, error, has_errors
+from stackgen.domain.diagnostic import Diagnostic, Position, Severity, StackError, error, has_errors
 from stackgen.domain.document import Document
 from stackgen.domain.linked import LinkedModel, LinkedStack
+from stackgen.domain.lock import Lock, LockEntry
 from stackgen.domain.plan import KnownModel, Plan
 from stackgen.domain.source import Positions, Source
 
@@ -23,6 +24,9 @@ class Loaded:
 
     source: Source
     stack: LinkedStack
+    file: Path
+    lock: Lock = field(default_factory=Lock)
+    """What stands beside the stack file, fresh or not."""
 
 
 class WrongStackError(Exception):
@@ -35,7 +39,11 @@ class WrongStackError(Exception):
 
 
 def load(path: Path) -> Loaded:
-    """Read, parse and link a stack file, or the one in a folder. Raises InputError and WrongStackError."""
+    """Read, parse and link a stack file, or the one in a folder, and read its lock.
+
+    Raises InputError, LockError and WrongStackError.
+    """
+    from stackgen.app import locking
     from stackgen.data import gpus
     from stackgen.io import stackfile
     from stackgen.spec.link import link
@@ -56,23 +64,44 @@ def load(path: Path) -> Loaded:
         )
     except StackError as exc:
         raise WrongStackError(source, exc.diagnostics) from exc
-    return Loaded(source=source, stack=stack)
+    return Loaded(source=source, stack=stack, file=file, lock=locking.read(file))
 
 
-def plan(stack: LinkedStack) -> Plan:
+def plan(stack: LinkedStack, lock: Lock | None = None) -> Plan:
     """The plan of a stack; findings that the owner allowed are notes in it."""
+    from stackgen.lock import freshness
+    from stackgen.plan import downloads
     from stackgen.plan.solve import solve
     from stackgen.spec import allow
 
-    known = {name: know(model) for name, model in stack.models.items()}
+    lock = lock or Lock()
+    pinned = freshness.usable(stack.models, lock)
+    known = {name: know(model, pinned.entries.get(name)) for name, model in stack.models.items()}
     found = solve(stack, known, registry.engines())
-    return replace(found, diagnostics=tuple(allow.apply(found.diagnostics, stack.stack.allow)))
+    found = replace(found, downloads=downloads.downloads(found, pinned))
+    diagnostics = (
+        *found.diagnostics,
+        *freshness.passed_over(stack.models, lock),
+        *downloads.findings(found, pinned),
+    )
+    return replace(found, diagnostics=tuple(allow.apply(diagnostics, stack.stack.allow)))
 
 
-def know(model: LinkedModel) -> KnownModel:
-    """What is known of a model: from its file when it is here, else from the built-in catalog."""
-    from stackgen.facts.known import from_catalog, from_header
+def unlocked(loaded: Loaded) -> tuple[Diagnostic, ...]:
+    """Models that are not locked as they are asked for."""
+    from stackgen.lock import freshness
 
+    return tuple(
+        d for d in freshness.findings(loaded.stack.models, loaded.lock) if d.severity is Severity.ERROR
+    )
+
+
+def know(model: LinkedModel, entry: LockEntry | None = None) -> KnownModel:
+    """What is known of a model: from its file when it is here, from the lock, or from the built-in catalog."""
+    from stackgen.facts.known import from_catalog, from_header, from_lock
+
+    if entry is not None:
+        return from_lock(model, entry)
     path = model.request.path
     if path is not None and path.endswith(".gguf") and Path(path).is_file():
         from stackgen.io.local import read_gguf
@@ -159,6 +188,7 @@ def deploy(planned: Plan, source_name: str) -> "Deployment":
         hosts=tuple(host(name) for name in planned.stack.hosts),
         volumes=planned.stack.volumes,
         exclusive=groups,
+        downloads=planned.downloads,
     )
 
 

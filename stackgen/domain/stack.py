@@ -274,9 +274,7 @@ class Deploy(Strict):
 
     gitops: Literal["argocd", "flux", "none"] = "none"
     secrets: Literal["sops", "external-secrets", "env-file", "sops-nix"] = "env-file"
-    hub_token: SecretRef | None = Field(
-        default=None, description="the Hugging Face token with which hosts download gated models"
-    )
+    hub_token: SecretRef | None = Field(default=None, description="a token to download gated models with")
     gateway: dict[str, str] = {}
 
 

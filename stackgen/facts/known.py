@@ -1,9 +1,10 @@
-"""What is known of a requested model before it is locked: from its own header, or from the catalog."""
+"""What is known of a requested model: from its own header, from the lock, or from the catalog."""
 
 from stackgen.domain.diagnostic import Diagnostic, Severity, YamlPath, warning
 from stackgen.domain.footprint import NOTHING, Basis, Memory
 from stackgen.domain.header import GgufHeader
 from stackgen.domain.linked import LinkedModel, ModelRequest
+from stackgen.domain.lock import LockEntry
 from stackgen.domain.plan import KnownModel
 from stackgen.facts import catalog
 from stackgen.facts.derive import derive
@@ -20,6 +21,22 @@ def from_header(model: LinkedModel, header: GgufHeader) -> KnownModel:
         basis=Basis.EXACT,
         file=model.request.path,
         mmproj_file=model.request.mmproj,
+    )
+
+
+def from_lock(model: LinkedModel, entry: LockEntry) -> KnownModel:
+    """From the lock: figures are those of the very files that will be there."""
+    projector = entry.mmproj_file
+    return KnownModel(
+        request=model.request,
+        facts=entry.facts,
+        basis=Basis.EXACT if entry.facts else Basis.DECLARED,
+        file=str(entry.target(entry.pin.files[0])) if entry.pin.files else None,
+        mmproj_file=str(entry.target(projector)) if projector else None,
+        mmproj=Memory((projector_of(entry.mmproj, entry.mmproj, Basis.MODELLED),))
+        if entry.mmproj
+        else NOTHING,
+        disk_bytes=entry.pin.size,
     )
 
 

@@ -2,10 +2,15 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from stackgen.domain.diagnostic import Diagnostic, error, warning
 from stackgen.domain.linked import LinkedModel, ModelRequest
 from stackgen.domain.lock import Lock
+
+ASKED: Final = ("repo", "quant", "path", "revision", "file", "files", "mmproj")
+"""What a request is made of; its name in the catalog is not fetched."""
+HOW: Final = "run `stackgen lock`"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,26 +45,50 @@ def lockable(request: ModelRequest) -> bool:
 
 
 def same(locked: ModelRequest, wanted: ModelRequest) -> bool:
-    """Whether a pin made for one request answers the other; the catalog's name is not fetched."""
-    fields = ("repo", "quant", "path", "revision", "file", "files", "mmproj")
-    return all(getattr(locked, f) == getattr(wanted, f) for f in fields)
+    """Whether a pin made for one request answers the other."""
+    return all(getattr(locked, f) == getattr(wanted, f) for f in ASKED)
+
+
+def usable(models: Mapping[str, LinkedModel], lock: Lock) -> Lock:
+    """The entries that answer what the stack asks for now."""
+    return Lock(
+        entries={
+            name: entry
+            for name, entry in lock.entries.items()
+            if name in models and same(entry.request, models[name].request)
+        }
+    )
 
 
 def findings(models: Mapping[str, LinkedModel], lock: Lock) -> Iterable[Diagnostic]:
-    """What is stale, each at its place in stack.yaml."""
+    """What is stale, each at its place in stack.yaml, for those who want everything locked."""
     found = compare(models, lock)
     for name in found.missing:
-        yield error("lock/missing", ("models", name), f"`{name}` is not locked", "run `stackgen lock`")
+        yield error("lock/missing", models[name].path, f"`{name}` is not locked", HOW)
     for name in found.changed:
-        was, now = lock.entries[name].request, models[name].request
-        changes = ", ".join(
-            f"{f} {getattr(was, f)!r} became {getattr(now, f)!r}"
-            for f in ("repo", "quant", "revision", "file", "files", "mmproj")
-            if getattr(was, f) != getattr(now, f)
-        )
-        yield error(
-            "lock/stale", ("models", name), f"`{name}` was locked otherwise: {changes}", "run `stackgen lock`"
-        )
+        yield error("lock/stale", models[name].path, _change(lock, models[name]), HOW)
     for name in found.unused:
-        text = f"the lock has `{name}`, which the stack does not"
+        text = f"stack.lock has `{name}`, which the stack does not ask for"
         yield warning("lock/unused", ("models",), text, "run `stackgen lock` to drop it")
+
+
+def passed_over(models: Mapping[str, LinkedModel], lock: Lock) -> Iterable[Diagnostic]:
+    """Entries that a plan cannot use, because they answer another request."""
+    for name in compare(models, lock).changed:
+        yield warning("lock/stale", models[name].path, _change(lock, models[name]), HOW)
+
+
+def _change(lock: Lock, model: LinkedModel) -> str:
+    was, now = lock.entries[model.name].request, model.request
+    changes = ", ".join(
+        f"{f} was {_shown(getattr(was, f))} and is {_shown(getattr(now, f))}"
+        for f in ASKED
+        if getattr(was, f) != getattr(now, f)
+    )
+    return f"`{model.name}` was locked for another request: {changes}"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, tuple):
+        value = ", ".join(f"{folder}: {file}" for folder, file in value)
+    return f"{value}" if value else "not given"

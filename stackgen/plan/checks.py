@@ -52,7 +52,7 @@ def volume_sizes(plan: Plan) -> Iterable[Diagnostic]:
             stored.setdefault(volume, {}).update(service.known)
     for volume, models in stored.items():
         size = plan.stack.volumes[volume].size if volume in plan.stack.volumes else None
-        need = sum(m.facts.file_bytes for m in models.values() if m.facts is not None)
+        need = sum(on_disk(m) for m in models.values())
         if size is not None and need > size:
             names = ", ".join(sorted(models))
             yield error(
@@ -61,6 +61,13 @@ def volume_sizes(plan: Plan) -> Iterable[Diagnostic]:
                 f"the weights of {names} take {show_size(need)}, the volume holds {show_size(size)}",
                 f"make the volume at least {show_size(need + need // 20)}, or store fewer models",
             )
+
+
+def on_disk(model: KnownModel) -> int:
+    """Bytes of all files of a model, as far as they are known."""
+    if model.disk_bytes is not None:
+        return model.disk_bytes
+    return 0 if model.facts is None else model.facts.file_bytes
 
 
 def unclaimed_gpus(plan: Plan) -> Iterable[Diagnostic]:

@@ -6,19 +6,29 @@
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stackgen.cli.locking import lock
+from stackgen.cli.output import (
+    EXIT_BUG,
+    EXIT_INTERRUPTED,
+    EXIT_OUT_OF_DATE,
+    EXIT_WRONG,
+    Locked,
+    StackPath,
+    console,
+    fail,
+    note,
+    print_diagnostics,
+    print_json,
+    require_lock,
+)
+
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from stackgen.app import Loaded, WrongStackError
-    from stackgen.domain.diagnostic import Diagnostic
     from stackgen.domain.plan import Plan
-    from stackgen.domain.source import Source
-
-EXIT_WRONG, EXIT_USAGE, EXIT_OUT_OF_DATE, EXIT_BUG, EXIT_INTERRUPTED = 1, 2, 3, 70, 130
 
 cli = typer.Typer(
     name="stackgen",
@@ -29,9 +39,7 @@ cli = typer.Typer(
     rich_markup_mode=None,
 )
 
-StackPath = Annotated[
-    Path, typer.Argument(metavar="STACK", help="a stack file, or the folder with stack.yaml")
-]
+cli.command()(lock)
 
 
 class PlanFormat(StrEnum):
@@ -50,6 +58,7 @@ def plan(
     explain: Annotated[
         str | None, typer.Option(metavar="SERVICE/MODEL", help="print each formula with its numbers")
     ] = None,
+    locked: Locked = False,
 ) -> None:
     """Show what sits on each GPU, what is free, and what to change. Exit status 1 when it does not fit."""
     from stackgen import app
@@ -60,7 +69,9 @@ def plan(
     except app.WrongStackError as exc:
         _print_wrong(exc, output)
         raise typer.Exit(EXIT_WRONG) from exc
-    planned = app.plan(loaded.stack)
+    if locked:
+        require_lock(loaded)
+    planned = app.plan(loaded.stack, loaded.lock)
     if explain is not None:
         _explain(planned, explain)
     else:
@@ -72,12 +83,12 @@ def _print_plan(planned: "Plan", loaded: "Loaded", output: PlanFormat) -> None:
     if output is PlanFormat.text:
         from stackgen.report.plan import show
 
-        show(planned, _console())
-        _print_diagnostics(planned.diagnostics, loaded.source, blank=True)
+        show(planned, console())
+        print_diagnostics(planned.diagnostics, loaded.source, blank=True)
     elif output is PlanFormat.json:
         from stackgen.report.machine import as_json
 
-        _print_json(as_json(planned, loaded.source, planned.diagnostics))
+        print_json(as_json(planned, loaded.source, planned.diagnostics))
     elif output is PlanFormat.markdown:
         from stackgen.report.machine import as_markdown
 
@@ -92,21 +103,21 @@ def _print_wrong(exc: "WrongStackError", output: PlanFormat) -> None:
     if output is PlanFormat.json:
         from stackgen.report.machine import invalid_json
 
-        _print_json(invalid_json(exc.source, exc.diagnostics))
+        print_json(invalid_json(exc.source, exc.diagnostics))
     elif output is PlanFormat.github:
         from stackgen.report.diagnostics import github
 
         sys.stdout.write(github(exc.diagnostics, exc.source))
     else:
-        _print_diagnostics(exc.diagnostics, exc.source)
+        print_diagnostics(exc.diagnostics, exc.source)
 
 
 def _explain(planned: "Plan", wanted: str) -> None:
     from stackgen.report.plan import explain
 
-    if not explain(planned, wanted, _console()):
+    if not explain(planned, wanted, console()):
         names = ", ".join(r.label for s in planned.services.values() for r in s.demand.residents)
-        _fail(f"nothing in the plan is called {wanted!r}", f"there is: {names}")
+        fail(f"nothing in the plan is called {wanted!r}", f"there is: {names}")
 
 
 @cli.command()
@@ -121,6 +132,7 @@ def render(
     ] = False,
     diff: Annotated[bool, typer.Option("--diff", help="write nothing; print what would change")] = False,
     force: Annotated[bool, typer.Option("--force", help="overwrite files that were changed by hand")] = False,
+    locked: Locked = False,
 ) -> None:
     """Write every file of a stack that fits. Touches only files that it owns."""
     from stackgen import app
@@ -128,8 +140,10 @@ def render(
     try:
         loaded = app.load(stack)
     except app.WrongStackError as exc:
-        _print_diagnostics(exc.diagnostics, exc.source)
+        print_diagnostics(exc.diagnostics, exc.source)
         raise typer.Exit(EXIT_WRONG) from exc
+    if locked:
+        require_lock(loaded)
     raise typer.Exit(_render(loaded, out, tuple(target or ()), check=check, diff=diff, force=force))
 
 
@@ -142,16 +156,16 @@ def _render(
     from stackgen.report.changes import show
 
     if unknown := sorted(set(targets) - set(registry.target_names())):
-        _fail(f"there is no target {unknown[0]!r}", f"there are: {', '.join(registry.target_names())}")
-    planned = app.plan(loaded.stack)
+        fail(f"there is no target {unknown[0]!r}", f"there are: {', '.join(registry.target_names())}")
+    planned = app.plan(loaded.stack, loaded.lock)
     try:
         output = app.render(planned, loaded.source, targets) if not has_errors(planned.diagnostics) else None
     except StackError as exc:
-        _print_diagnostics((*planned.diagnostics, *exc.diagnostics), loaded.source)
+        print_diagnostics((*planned.diagnostics, *exc.diagnostics), loaded.source)
         return EXIT_WRONG
-    _print_diagnostics((*planned.diagnostics, *(output.diagnostics if output else ())), loaded.source)
+    print_diagnostics((*planned.diagnostics, *(output.diagnostics if output else ())), loaded.source)
     if output is None:
-        _note("nothing was rendered: the stack does not fit or is wrong; `stackgen plan` shows the figures")
+        note("nothing was rendered: the stack does not fit or is wrong; `stackgen plan` shows the figures")
         return EXIT_WRONG
     changes = tree.compare(out, output.files)
     if diff:
@@ -160,7 +174,7 @@ def _render(
         sys.stdout.write(unified(changes))
     if not check and not diff:
         tree.apply(out, changes, force=force)
-    _note(show(changes, str(out), done=not check and not diff, force=force))
+    note(show(changes, str(out), done=not check and not diff, force=force))
     return EXIT_OUT_OF_DATE if check and not changes.clean else 0
 
 
@@ -185,9 +199,9 @@ def estimate(
 
     result = run(model, argv=flags or [], devices=[_device(d) for d in device or []])
     if as_json:
-        _print_json(result.to_dict())
+        print_json(result.to_dict())
     else:
-        show(result, _console())
+        show(result, console())
 
 
 def _device(text: str) -> int:
@@ -195,11 +209,11 @@ def _device(text: str) -> int:
     from stackgen.domain.units import parse_size
 
     if found := gpus.gpu(text):
-        return found.capacity_mib * 1024**2
+        return found.capacity
     try:
         return parse_size(text)
     except ValueError as exc:
-        _fail(f"--device: {exc}", "or name a card of the built-in table, such as rtx-3090")
+        fail(f"--device: {exc}", "or name a card of the built-in table, such as rtx-3090")
 
 
 @cli.command()
@@ -208,7 +222,7 @@ def schema() -> None:
     from stackgen import registry
     from stackgen.spec.schema import schema as build
 
-    _print_json(build(registry.engines()))
+    print_json(build(registry.engines()))
 
 
 @cli.command()
@@ -219,44 +233,6 @@ def version() -> None:
     typer.echo(f"stackgen {installed('stackgen')}")
 
 
-def _console() -> "Console":
-    """The terminal; 100 columns when the output goes to a file, so that it reads the same everywhere."""
-    from rich.console import Console
-
-    return Console(highlight=False, soft_wrap=False, width=None if sys.stdout.isatty() else 100)
-
-
-def _print_diagnostics(
-    diagnostics: tuple["Diagnostic", ...], source: "Source", *, blank: bool = False
-) -> None:
-    from stackgen.report.diagnostics import show
-
-    if not diagnostics:
-        return
-    import os
-    import shutil
-
-    color = sys.stderr.isatty() and "NO_COLOR" not in os.environ
-    width = shutil.get_terminal_size((100, 24)).columns if sys.stderr.isatty() else 100
-    sys.stdout.flush()
-    sys.stderr.write(("\n" if blank else "") + show(diagnostics, source, width=width, color=color))
-
-
-def _print_json(data: dict[str, Any]) -> None:
-    import json
-
-    sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
-
-
-def _note(text: str) -> None:
-    sys.stderr.write(text.rstrip("\n") + "\n")
-
-
-def _fail(message: str, hint: str | None = None) -> NoReturn:
-    _note(f"stackgen: {message}" + (f"\n  hint: {hint}" if hint else ""))
-    raise typer.Exit(EXIT_USAGE)
-
-
 def main() -> None:
     """Run the command line; every failure has a message and an exit status of the contract."""
     from stackgen.domain.failure import Failure
@@ -264,14 +240,14 @@ def main() -> None:
     try:
         cli()
     except Failure as exc:
-        _note(f"stackgen: {exc}" + (f"\n  hint: {exc.hint}" if exc.hint else ""))
+        note(f"stackgen: {exc}" + (f"\n  hint: {exc.hint}" if exc.hint else ""))
         sys.exit(exc.status)
     except KeyboardInterrupt:
-        _note("interrupted")
+        note("interrupted")
         sys.exit(EXIT_INTERRUPTED)
     except Exception:  # noqa: BLE001 - the last line of defence: a traceback is for us, not for users
         import traceback
 
-        _note("stackgen: this is a bug in stackgen, not in your stack; please report it with the lines below")
+        note("stackgen: this is a bug in stackgen, not in your stack; please report it with the lines below")
         traceback.print_exc()
         sys.exit(EXIT_BUG)

@@ -1,0 +1,145 @@
+"""`stackgen lock` and `stackgen download`: the only commands that use the network."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stackgen.cli.output import EXIT_OUT_OF_DATE, EXIT_WRONG, console, fail, note, print_diagnostics
+
+if TYPE_CHECKING:
+    from stackgen.app import Loaded
+    from stackgen.app.locking import Progress, Relock
+    from stackgen.domain.lock import Lock
+
+StackAndModels = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="STACK MODEL", help="a stack file or folder, then names of models"),
+]
+
+
+def lock(
+    words: StackAndModels = None,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="write nothing and ask nobody; exit 3 when the lock is out of date"),
+    ] = False,
+    upgrade: Annotated[
+        bool, typer.Option("--upgrade", help="move the pins of the models named, or of all, to what is new")
+    ] = False,
+) -> None:
+    """Pin every model in stack.lock: commit, files, hashes, and the facts that planning needs."""
+    from stackgen.domain.lock import Lock
+
+    loaded, models = _load(words)
+    if models and not upgrade:
+        fail(f"`{models[0]}` would be locked with all others", "to move its pin alone, add --upgrade")
+    if check:
+        raise typer.Exit(_check(loaded))
+    old = loaded.lock
+    made = _relock(loaded, models if upgrade else None)
+    print_diagnostics(made.diagnostics, loaded.source)
+    if made.failed:
+        note(_untouched(old, made.reached))
+        raise typer.Exit(EXIT_WRONG)
+    from stackgen.app import locking
+
+    new: Lock = made.lock
+    locking.write(loaded.file, new)
+    note("\n".join(_changes(old, new)))
+
+
+def _check(loaded: "Loaded") -> int:
+    from stackgen.lock.freshness import compare, findings
+
+    print_diagnostics(tuple(findings(loaded.stack.models, loaded.lock)), loaded.source)
+    if compare(loaded.stack.models, loaded.lock).stale:
+        return EXIT_OUT_OF_DATE
+    note(f"all {len(loaded.lock.entries)} models are locked as they are asked for")
+    return 0
+
+
+def _relock(loaded: "Loaded", upgrade: Sequence[str] | None) -> "Relock":
+    from stackgen.app import locking
+
+    with _bar() as progress:
+        try:
+            return locking.relock(loaded.stack, loaded.lock, upgrade=upgrade, progress=progress)
+        except KeyboardInterrupt:
+            note(_untouched(loaded.lock, tuple(progress.reached)))
+            raise
+
+
+@contextmanager
+def _bar() -> "Iterator[Progress]":
+    """A progress bar on a terminal, and silence elsewhere."""
+    from stackgen.app.locking import Progress
+
+    terminal = console(stderr=True)
+    if not terminal.is_terminal:
+        yield Progress()
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+    from rich.progress import Progress as Bar
+
+    columns = (BarColumn(bar_width=24), MofNCompleteColumn(), TextColumn("{task.description}"))
+    with Bar(*columns, console=terminal, transient=True) as bar:
+        task = bar.add_task("")
+        yield Progress(
+            tell=lambda p: bar.update(task, total=p.total, completed=len(p.reached), description=p.step)
+        )
+
+
+def _untouched(old: "Lock", reached: Sequence[str]) -> str:
+    kept = "stack.lock is as it was" if old.entries else "no stack.lock was written"
+    got = f"; resolved, and read from the cache next time: {', '.join(reached)}" if reached else ""
+    return kept + got
+
+
+def _changes(old: "Lock", new: "Lock") -> Iterator[str]:
+    """What a lock has otherwise than the one before."""
+    for name, entry in sorted(new.entries.items()):
+        before = old.entries.get(name)
+        commit = (entry.pin.commit or "")[:12]
+        if before is None or before.request != entry.request:
+            yield f"locked {name}: {entry.pin.repo} at {commit}"
+        elif before.pin.commit != entry.pin.commit:
+            yield f"moved {name}: {entry.pin.repo} from {(before.pin.commit or '')[:12]} to {commit}"
+    for name in sorted(old.entries.keys() - new.entries.keys()):
+        yield f"dropped {name}"
+    yield f"stack.lock: {len(new.entries)} models, {_size(sum(e.pin.size for e in new.entries.values()))}"
+
+
+def _size(size: int) -> str:
+    from stackgen.domain.units import show_size
+
+    return show_size(size)
+
+
+def _load(words: list[str] | None) -> tuple["Loaded", tuple[str, ...]]:
+    """The stack and the models that a command line names; ends the command when they are wrong."""
+    from stackgen import app
+
+    stack, models = _split(words or [])
+    try:
+        loaded = app.load(stack)
+    except app.WrongStackError as exc:
+        print_diagnostics(exc.diagnostics, exc.source)
+        raise typer.Exit(EXIT_WRONG) from exc
+    for name in models:
+        if name not in loaded.stack.models:
+            fail(f"the stack has no model {name!r}", f"it has: {', '.join(loaded.stack.models) or 'none'}")
+    return loaded, models
+
+
+def _split(words: Sequence[str]) -> tuple[Path, tuple[str, ...]]:
+    """The first word names the stack if there is one by that name, or if it can be nothing else."""
+    if not words:
+        return Path(), ()
+    first = Path(words[0])
+    stack = first.is_file() or (first / "stack.yaml").is_file()
+    if stack or "/" in words[0] or first.suffix in {".yaml", ".yml"} or words[0] in {".", ".."}:
+        return first, tuple(words[1:])
+    return Path(), tuple(words)

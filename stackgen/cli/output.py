@@ -1,0 +1,75 @@
+"""What all commands share: the terminal, findings, exit statuses."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from stackgen.app import Loaded
+    from stackgen.domain.diagnostic import Diagnostic
+    from stackgen.domain.source import Source
+
+EXIT_WRONG, EXIT_USAGE, EXIT_OUT_OF_DATE, EXIT_BUG, EXIT_INTERRUPTED = 1, 2, 3, 70, 130
+
+StackPath = Annotated[
+    Path, typer.Argument(metavar="STACK", help="a stack file, or the folder with stack.yaml")
+]
+Locked = Annotated[
+    bool, typer.Option("--locked", help="every model must be in stack.lock; exit 3 when one is not")
+]
+
+
+def console(*, stderr: bool = False) -> "Console":
+    """The terminal; 100 columns when the output goes to a file, so that it reads the same everywhere."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(stderr=stderr, highlight=False, soft_wrap=False, width=None if stream.isatty() else 100)
+
+
+def print_diagnostics(
+    diagnostics: tuple["Diagnostic", ...], source: "Source", *, blank: bool = False
+) -> None:
+    """Findings to stderr, each with its line of stack.yaml."""
+    from stackgen.report.diagnostics import show
+
+    if not diagnostics:
+        return
+    import os
+    import shutil
+
+    color = sys.stderr.isatty() and "NO_COLOR" not in os.environ
+    width = shutil.get_terminal_size((100, 24)).columns if sys.stderr.isatty() else 100
+    sys.stdout.flush()
+    sys.stderr.write(("\n" if blank else "") + show(diagnostics, source, width=width, color=color))
+
+
+def require_lock(loaded: "Loaded") -> None:
+    """End with exit status 3 unless every model is locked as it is asked for."""
+    from stackgen import app
+
+    if found := app.unlocked(loaded):
+        print_diagnostics(found, loaded.source)
+        raise typer.Exit(EXIT_OUT_OF_DATE)
+
+
+def print_json(data: dict[str, Any]) -> None:
+    """JSON to stdout."""
+    import json
+
+    sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+
+
+def note(text: str) -> None:
+    """A line to stderr."""
+    sys.stderr.write(text.rstrip("\n") + "\n")
+
+
+def fail(message: str, hint: str | None = None) -> NoReturn:
+    """End with a refused command line."""
+    note(f"stackgen: {message}" + (f"\n  hint: {hint}" if hint else ""))
+    raise typer.Exit(EXIT_USAGE)
