@@ -81,10 +81,11 @@ def plan(
 
 def _print_plan(planned: "Plan", loaded: "Loaded", output: PlanFormat) -> None:
     if output is PlanFormat.text:
-        from stackgen.report.plan import show
+        from stackgen.report.plan import UNLOCKED, show
 
         show(planned, console())
-        print_diagnostics(planned.diagnostics, loaded.source, blank=True)
+        rest = tuple(d for d in planned.diagnostics if d.kind != UNLOCKED)
+        print_diagnostics(rest, loaded.source, blank=True)
     elif output is PlanFormat.json:
         from stackgen.report.machine import as_json
 

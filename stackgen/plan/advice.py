@@ -48,11 +48,12 @@ def _hint(ways: tuple[Advice, ...]) -> str:
         return (
             "move a service to another GPU, put rivals into an `exclusive` group, or choose smaller weights"
         )
-    lines = [
+    # What is not enough by itself is worth a word only when nothing is.
+    best = [w for w in ways if w.enough] or list(ways)
+    return "; or ".join(
         f"{w.change} (in {w.service}) saves {show_size(w.saves)}" + (" and fits" if w.enough else "")
-        for w in ways[:4]
-    ]
-    return "; or ".join(lines)
+        for w in best[:3]
+    )
 
 
 def advise(
@@ -64,6 +65,7 @@ def advise(
         for service in _services_on(plan, ledger)
         for a in _for_service(plan, ledger, service, known, engines)
     ]
+    found.extend(_take_turns(ledger))
     return tuple(sorted(found, key=lambda a: (not a.enough, a.cost, -a.saves, a.service, a.change)))
 
 
@@ -84,6 +86,24 @@ def _for_service(
         yield from singles
         if singles and not any(a.enough for a in singles):
             yield from _combined(plan, ledger, service, use, known, engine)
+
+
+def _take_turns(ledger: GpuLedger) -> Iterable[Advice]:
+    """An exclusive group of the services that weigh most, as few of them as it takes."""
+    weights: dict[str, int] = {}
+    for resident, memory in ledger.residents:
+        weights[resident.service] = weights.get(resident.service, 0) + memory.high
+    heaviest = sorted(weights, key=lambda name: (-weights[name], name))
+    for count in range(2, len(heaviest) + 1):
+        group = heaviest[:count]
+        high = ledger.high - sum(weights[name] for name in group[1:])
+        if high <= ledger.usable:
+            names = ", ".join(sorted(group))
+            saves = ledger.high - high
+            yield Advice(
+                service="the stack", change=f"exclusive: [[{names}]]", cost=4, saves=saves, enough=True
+            )
+            return
 
 
 def _fewer_at_once(plan: Plan, ledger: GpuLedger, service: LinkedService) -> Iterable[Advice]:

@@ -25,6 +25,8 @@ COLUMNS: tuple[tuple[str, tuple[TermName, ...]], ...] = (
     ("overhead", (TermName.CONTEXT,)),
     ("declared", (TermName.DECLARED,)),
 )
+UNLOCKED = "facts/unlocked"
+"""The kind of finding that is shown with the plan, not in the list below it."""
 NARROW = 84
 """Columns below which the terms of a resident are left to the bar and to --explain."""
 
@@ -38,7 +40,7 @@ def show(plan: Plan, console: Console) -> None:
     if plan.gpus:
         console.print()
         console.print(_legend(plan, console))
-    for part in (_hosts(plan), _limits(plan), _scenarios(plan)):
+    for part in (_hosts(plan), _limits(plan), _scenarios(plan), _unlocked(plan)):
         if part is not None:
             console.print()
             console.print(part)
@@ -82,13 +84,17 @@ def _legend(plan: Plan, console: Console) -> Text:
     for part in (*parts, bar.FREE, *over):
         text.append((part.ascii if _ascii(console) else part.sign) * 2, part.style)
         text.append(f" {part.name}   ")
-    return text.append("bars: high bound, tables: GiB", "dim")
+    return text
 
 
 def _residents(ledger: GpuLedger, *, narrow: bool) -> Table:
     table = Table(box=None, padding=(0, 1), show_edge=False, header_style="dim")
-    columns = [] if narrow else [c for c in COLUMNS if any(m.of(*c[1]) for _, m in ledger.residents)]
-    table.add_column("  loaded together", overflow="fold")
+    columns = (
+        []
+        if narrow
+        else [c for c in COLUMNS if any(t.high for _, m in ledger.residents for t in m.of(*c[1]))]
+    )
+    table.add_column("  loaded together, GiB", overflow="fold")
     for name, _ in columns:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("total", justify="right", no_wrap=True)
@@ -104,7 +110,7 @@ def interval(terms: Iterable[Term]) -> str:
     """The sum of terms in GiB, as `1.25` or `0.15–0.75`; a dash for none."""
     listed = tuple(terms)
     low, high = sum(t.low for t in listed) / GIB, sum(t.high for t in listed) / GIB
-    if not listed:
+    if not any(t.high for t in listed):
         return "-"
     return f"{high:.2f}" if f"{low:.2f}" == f"{high:.2f}" else f"{low:.2f}–{high:.2f}"
 
@@ -161,6 +167,15 @@ def _scenarios(plan: Plan) -> Table | None:
         style = "" if result.verdict is result.expected else "red"
         table.add_row(f"  {result.name}", result.verdict.value, result.expected.value, room, style=style)
     return table
+
+
+def _unlocked(plan: Plan) -> Text | None:
+    """One line for all models that the catalog stands in for; each has its own note in the JSON."""
+    names = [str(d.path[-1]) for d in plan.diagnostics if d.kind == UNLOCKED]
+    if not names:
+        return None
+    text = f"not locked, so planned from the built-in catalog: {', '.join(names)}"
+    return Text(f"{text}\n  `stackgen lock` makes their figures exact", style="dim")
 
 
 def explain(plan: Plan, wanted: str, console: Console) -> bool:

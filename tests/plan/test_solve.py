@@ -81,6 +81,9 @@ def test_rivals_are_not_added_but_the_heavier_counts() -> None:
     apart = plan_of(stack([box], parts))
     assert apart.verdict is Verdict.OVER_BUDGET
     assert apart.gpus[0].high == (17 + 22 + 6) * GIB
+    (finding,) = [d for d in apart.diagnostics if d.kind == "plan/over-budget"]
+    # 45 - 17 = 28 is still too much for 24, 45 - 17 - 6 = 22 is not
+    assert finding.hint == "exclusive: [[chat, ear, video]] (in the stack) saves 23.0 GiB and fits"
     rivals = plan_of(stack([box], parts, exclusive=[("chat", "video"), ("ear", "video")]))
     # chat + ear = 23 weighs more than video alone = 22
     assert rivals.gpus[0].high == 23 * GIB
