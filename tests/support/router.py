@@ -24,20 +24,63 @@ class Refused:
     log: str
 
 
-def listed(presets: str, folder: Path, *arguments: str) -> dict[str, dict[str, Any]] | Refused:
-    """What the router lists for a presets file: the entry of `GET /models` by model id."""
+@dataclass(frozen=True)
+class Router:
+    """A router that runs."""
+
+    port: int
+    log: Path
+
+    def models(self) -> dict[str, dict[str, Any]]:
+        """The entry of `GET /models` by model id."""
+        status, answer = self._ask("/models")
+        assert status == 200, answer
+        return {model["id"]: model for model in answer["data"]}
+
+    def chat(self, model: str) -> tuple[int, Any]:
+        """HTTP status and answer of a short conversation, which loads the model."""
+        message = {"role": "user", "content": "hi"}
+        return self._ask("/v1/chat/completions", {"model": model, "max_tokens": 4, "messages": [message]})
+
+    def _ask(self, path: str, body: Any = None) -> tuple[int, Any]:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}{path}",
+            None if body is None else json.dumps(body).encode(),
+            {"Content-Type": "application/json"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode(errors="replace")
+
+
+@contextmanager
+def started(presets: str, folder: Path, *arguments: str) -> Iterator[Router | Refused]:
+    """A router with this presets file, or what it said when it refused to start."""
     file = folder / "presets.ini"
     file.write_bytes(presets.encode())
     with _running(file, folder, arguments) as (process, port, log):
         for _ in range(200):
             if process.poll() is not None:
-                return Refused(process.returncode, log.read_text(errors="replace"))
+                yield Refused(process.returncode, log.read_text(errors="replace"))
+                return
             try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/models", timeout=10) as answer:
-                    return {model["id"]: model for model in json.load(answer)["data"]}
+                router = Router(port, log)
+                router.models()
             except (urllib.error.URLError, ConnectionError):
                 time.sleep(0.05)
+            else:
+                yield router
+                return
         raise TimeoutError(log.read_text(errors="replace"))
+
+
+def listed(presets: str, folder: Path, *arguments: str) -> dict[str, dict[str, Any]] | Refused:
+    """What the router lists for a presets file: the entry of `GET /models` by model id."""
+    with started(presets, folder, *arguments) as answer:
+        return answer if isinstance(answer, Refused) else answer.models()
 
 
 @contextmanager
