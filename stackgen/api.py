@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from os import PathLike, stat
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +43,12 @@ def _row(memory: Memory) -> dict[str, int]:
 def estimate(model: str | PathLike[str], argv: Sequence[str] = (), devices: Sequence[int] = ()) -> Estimate:
     """What llama-server would take with these options on devices of these free bytes.
 
-    `model` is a GGUF file or its header. Raises ValueError for an unknown option, FormatError and FactsError for a
-    file that cannot be read, Refused for what the engine turns down, UnknownArchitecture for what no rule explains.
+    `model` is a GGUF file or its header. Raises ValueError for an unknown option, FormatError and FactsError
+    for a file that cannot be read, Refused for what the engine turns down, UnknownArchitecture for what no
+    rule explains.
     """
     path = Path(model)
-    facts = _facts(str(path), stat(path).st_mtime_ns)
+    facts = _facts(str(path), path.stat().st_mtime_ns)
     params = parse_argv(argv)
     return Estimate(facts, params, footprint(facts, params, devices))
 
@@ -57,7 +58,7 @@ def _facts(path: str, _changed: int) -> ModelFacts:
     return derive(read_gguf(Path(path)))
 
 
-_INTEGERS = {
+_INTEGERS: dict[tuple[str, ...], str] = {
     ("-c", "--ctx-size"): "n_ctx",
     ("-np", "--parallel"): "n_parallel",
     ("-b", "--batch-size"): "n_batch",
@@ -65,7 +66,7 @@ _INTEGERS = {
     ("-mg", "--main-gpu"): "main_gpu",
     ("-ncmoe", "--n-cpu-moe"): "n_cpu_moe",
 }
-_WORDS = {
+_WORDS: dict[tuple[str, ...], str] = {
     ("-ctk", "--cache-type-k"): "type_k",
     ("-ctv", "--cache-type-v"): "type_v",
     ("-sm", "--split-mode"): "split_mode",

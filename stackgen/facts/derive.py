@@ -1,11 +1,11 @@
-"""ModelFacts from the header of a GGUF file: metadata keys and tensor shapes, and the few tables of families/."""
+"""ModelFacts from a GGUF header: metadata keys, tensor shapes, and the few tables of families/."""
 
 import re
 from collections.abc import Mapping
 from itertools import groupby
 from math import prod
 
-from stackgen.domain.facts import Attention, Hyperparameter, Layer, ModelFacts, Recurrent, Scalar, Weight
+from stackgen.domain.facts import Attention, Hyperparameter, Layer, ModelFacts, Scalar, Weight
 from stackgen.domain.footprint import Basis
 from stackgen.domain.ggml import TYPES, row_bytes
 from stackgen.domain.header import GgufHeader, MetaValue, SkippedArray, TensorInfo
@@ -60,7 +60,7 @@ def derive(header: GgufHeader, *, basis: Basis = Basis.EXACT) -> ModelFacts:
     layers = tuple(
         Layer(
             attention=_attention(architecture, keys, weights, i, n_layer - nextn, traits),
-            recurrent=recurrent.state(architecture, keys, weights, i) if i < n_layer - nextn else None,
+            recurrent=recurrent.state(keys, weights) if i < n_layer - nextn else None,
             weights=weights,
         )
         for i, weights in enumerate(blocks)

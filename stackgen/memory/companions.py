@@ -1,4 +1,4 @@
-"""What rides along with a model in the same process: a projector for images, a draft model, prediction blocks."""
+"""What rides along in the same process: a projector for images, a draft model, prediction blocks."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,8 +12,8 @@ from stackgen.memory.model.worst_case import compute_bytes
 from stackgen.memory.placement import Placement
 
 PROJECTOR_BEST, PROJECTOR_HIGH = 140, 185
-"""Per cent of its tensors that a projector takes with its compute buffer: rules of thumb of two estimators; the
-server's own figure for a 27B model's vision tower is 128."""
+"""Per cent of its tensors that a projector takes with its compute buffer: rules of thumb of two estimators;
+the server's own figure for a 27B model's vision tower is 128."""
 
 
 def projector(facts: ModelFacts) -> Term:

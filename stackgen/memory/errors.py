@@ -3,21 +3,21 @@
 from collections.abc import Sequence
 
 
-class Refused(Exception):
-    """The engine turns this combination down; `kind` is stable, such as `quantized-v-without-flash-attention`."""
+class Refused(Exception):  # noqa: N818 (reads as what the engine did)
+    """The engine turns this down; `kind` is stable, such as `quantized-v-without-flash-attention`."""
 
     def __init__(self, kind: str, message: str, hint: str = "") -> None:
         self.kind, self.message, self.hint = kind, message, hint
         super().__init__(f"{message}; {hint}" if hint else message)
 
 
-class UnknownArchitecture(Exception):
+class UnknownArchitecture(Exception):  # noqa: N818 (part of the interface)
     """No rule explains how the model keeps state or computes."""
 
     def __init__(self, architecture: str, unexplained: Sequence[str]) -> None:
         self.architecture, self.unexplained = architecture, tuple(unexplained)
         self.hint = (
-            "declare its memory (`vram: {low: ..., high: ...}`), measure it (nvidia-smi while it runs a long prompt),"
+            "declare its memory (`vram: {low: ..., high: ...}`), measure it (nvidia-smi during a long prompt),"
             " or let the engine itself answer (`--oracle`)"
         )
         listed = ", ".join(self.unexplained[:8])

@@ -1,4 +1,4 @@
-"""The sizes that everything else multiplies: cells, streams, micro-batch, output rows (`llama_context` constructor)."""
+"""The sizes that all else multiplies: cells, streams, micro-batch, output rows (`llama_context`)."""
 
 from dataclasses import dataclass
 
@@ -36,7 +36,7 @@ class Geometry:
     offload_cache: bool
 
     def cells(self, window: int | None, *, swa_full: bool) -> int:
-        """Cells per stream of a layer's cache (`llama_kv_cache_iswa`): window * sequences + micro-batch, padded."""
+        """Cells per stream (`llama_kv_cache_iswa`): window * sequences + micro-batch, padded."""
         if window is None or swa_full:
             return self.n_ctx_seq
         sharing = self.n_seq if self.unified else 1

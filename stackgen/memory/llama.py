@@ -99,7 +99,9 @@ def _compute(
 ) -> list[list[Term | None]]:
     """The compute buffer as the engine's allocator finds it; and what CUDA may need on top, in `high` alone."""
     sizes = compute_bytes(facts, params, geo, placement)
-    percent = 1 if "checked" in facts.traits else UNCHECKED_PERCENT
+    # With states on the host a hybrid's graph is cut in many places: the one shape where the model is not exact.
+    scattered = not geo.offload_cache and any(x.recurrent is not None for x in facts.layers)
+    percent = 1 if "checked" in facts.traits and not scattered else UNCHECKED_PERCENT
     buffers: list[Term | None] = [
         Term(
             name=TermName.COMPUTE,

@@ -1,4 +1,4 @@
-"""Key/value caches that differ from one per attention layer: shared ones, and additional ones for sparse attention."""
+"""Caches that are not one per attention layer: shared ones, and those of sparse attention's indexers."""
 
 from typing import TYPE_CHECKING, Final
 

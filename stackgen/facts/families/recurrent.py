@@ -1,4 +1,4 @@
-"""Recurrent layers: which blocks are recurrent, and how much state each sequence keeps (`llama_hparams::n_embd_r/s`)."""
+"""Which blocks are recurrent, and the state that each sequence keeps there (`llama_hparams::n_embd_r/s`)."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -7,7 +7,7 @@ from stackgen.domain.facts import Recurrent, Weight
 if TYPE_CHECKING:
     from stackgen.facts.derive import Keys
 
-# One linear layer or more, then one with full attention; `attention.recurrent_layers` in the file overrides it.
+# One linear layer or more, then one with full attention; `attention.recurrent_layers` overrides it.
 INTERVAL: Final = {"qwen3next": 4, "qwen35": 4, "qwen35moe": 4, "qwen4exp": 4, "minimax-01": 8}
 # Every block has both a state and a cache.
 BOTH: Final = frozenset({"falcon-h1"})
@@ -23,7 +23,7 @@ def replaces_attention(architecture: str, keys: "Keys", index: int, n_trunk: int
     return (index + 1) % keys.number("full_attention_interval", INTERVAL[architecture]) != 0
 
 
-def state(architecture: str, keys: "Keys", weights: tuple[Weight, ...], index: int) -> Recurrent | None:
+def state(keys: "Keys", weights: tuple[Weight, ...]) -> Recurrent | None:
     """The state of one block, or None. The tensors tell what kind of mixer it has."""
     names = {w.name for w in weights}
     embd = keys.number("embedding_length")

@@ -10,6 +10,8 @@
 | `late_norm_output` | the wanted rows are picked after the final norm of all rows |
 | `late_output` | the wanted rows are picked after the last block, not inside it |
 | `normed_values` | values are normalised before they are cached |
+| `scaled_queries` | queries are scaled before attention, one more operation a block |
+| `large_graph` | the engine sets aside more room for the graph than for others |
 | `residual_before_attention` | of the three parts of a parallel block, attention is added last |
 | `residual_first` | the residual is the first operand of its sums |
 | `plain_norms` | norms without weights, so that the file does not show them |
@@ -25,11 +27,40 @@
 
 from typing import Final
 
-_ENCODERS = ("bert", "jina-bert-v2", "jina-bert-v3", "nomic-bert", "nomic-bert-moe", "neo-bert", "eurobert", "modern-bert",
-             "gemma-embedding", "llama-embed")  # fmt: skip
+_ENCODERS = (
+    "bert",
+    "jina-bert-v2",
+    "jina-bert-v3",
+    "nomic-bert",
+    "nomic-bert-moe",
+    "neo-bert",
+    "eurobert",
+    "modern-bert",
+    "gemma-embedding",
+    "llama-embed",
+)
 _DIFFUSION = ("dream", "llada", "llada-moe", "rnd1")
-_NO_ROPE = ("bert", "jina-bert-v2", "gpt2", "gptj", "mpt", "refact", "bloom", "starcoder", "jais", "jamba", "mamba", "mamba2",
-            "nemotron_h", "nemotron_h_moe", "kimi-linear", "kimi-k3", "rwkv6", "rwkv7", "t5")  # fmt: skip
+_NO_ROPE = (
+    "bert",
+    "jina-bert-v2",
+    "gpt2",
+    "gptj",
+    "mpt",
+    "refact",
+    "bloom",
+    "starcoder",
+    "jais",
+    "jamba",
+    "mamba",
+    "mamba2",
+    "nemotron_h",
+    "nemotron_h_moe",
+    "kimi-linear",
+    "kimi-k3",
+    "rwkv6",
+    "rwkv7",
+    "t5",
+)
 
 _ROWS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("no_cache", _ENCODERS + _DIFFUSION),
@@ -65,6 +96,32 @@ _ROWS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         ),
     ),
     ("late_output", ("gpt-oss", "step35", "gemma3n")),
+    ("scaled_queries", ("phi2", "phi3", "gemma", "gemma2", "gemma3")),
+    ("residual_before_attention", ("command-r", "cohere2")),
+    ("residual_first", ("lfm2", "lfm2moe", "jamba")),
+    ("plain_norms", ("olmo",)),
+    ("early_router", ("smallthinker",)),
+    (
+        "large_graph",
+        (
+            "qwen3next",
+            "kimi-linear",
+            "bailingmoe3",
+            "qwen35",
+            "qwen35moe",
+            "clef",
+            "qwen4exp",
+            "deepseek4",
+            "nanbeige",
+            "minimax-01",
+            "minimax-m3",
+            "hy-v4",
+            "kimi-k3",
+            "glm5-next",
+            "hrm-text",
+            "dflash",
+        ),
+    ),
     ("normed_values", ("gemma3n", "gemma4")),
     (
         "norm_first",
@@ -81,15 +138,81 @@ _ROWS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
 )
 
 # Architectures whose compute buffers were compared with the engine's, to the byte or nearly so (build 11434).
-_CHECKED: Final = frozenset({
-    "afmoe", "arcee", "bailingmoe2", "bert", "bloom", "chatglm", "cohere2", "command-r", "dbrx", "deepseek", "deepseek2",
-    "dots1", "ernie4_5", "ernie4_5-moe", "exaone", "exaone4", "falcon", "falcon-h1", "gemma", "gemma2", "gemma3", "gemma3n",
-    "gemma4", "glm4", "glm4moe", "gpt-oss", "gpt2", "gptneox", "granite", "granitehybrid", "granitemoe", "hunyuan-dense",
-    "hunyuan-moe", "internlm2", "jamba", "kimi-linear", "lfm2", "lfm2moe", "llama", "llama4", "mamba", "mamba2", "mimo2",
-    "minicpm3", "minimax-m2", "mpt", "nemotron", "nemotron_h_moe", "nomic-bert", "olmo2", "olmoe", "orion", "phi2", "phi3",
-    "plamo", "qwen", "qwen2", "qwen2moe", "qwen3", "qwen35", "qwen35moe", "qwen3moe", "qwen3next", "qwen3vlmoe", "refact",
-    "seed_oss", "smollm3", "stablelm", "starcoder", "starcoder2", "xverse",
-})  # fmt: skip
+_CHECKED: Final = frozenset(
+    {
+        "afmoe",
+        "arcee",
+        "bailingmoe2",
+        "bert",
+        "bloom",
+        "chatglm",
+        "cohere2",
+        "command-r",
+        "dbrx",
+        "deepseek",
+        "deepseek2",
+        "dots1",
+        "ernie4_5",
+        "ernie4_5-moe",
+        "exaone",
+        "exaone4",
+        "falcon",
+        "falcon-h1",
+        "gemma",
+        "gemma2",
+        "gemma3",
+        "gemma3n",
+        "gemma4",
+        "glm4",
+        "glm4moe",
+        "gpt-oss",
+        "gpt2",
+        "gptneox",
+        "granite",
+        "granitehybrid",
+        "granitemoe",
+        "hunyuan-dense",
+        "hunyuan-moe",
+        "internlm2",
+        "jamba",
+        "kimi-linear",
+        "lfm2",
+        "lfm2moe",
+        "llama",
+        "llama4",
+        "mamba",
+        "mamba2",
+        "mimo2",
+        "minicpm3",
+        "minimax-m2",
+        "mpt",
+        "nemotron",
+        "nemotron_h_moe",
+        "nomic-bert",
+        "olmo2",
+        "olmoe",
+        "orion",
+        "phi2",
+        "phi3",
+        "plamo",
+        "qwen",
+        "qwen2",
+        "qwen2moe",
+        "qwen3",
+        "qwen35",
+        "qwen35moe",
+        "qwen3moe",
+        "qwen3next",
+        "qwen3vlmoe",
+        "refact",
+        "seed_oss",
+        "smollm3",
+        "stablelm",
+        "starcoder",
+        "starcoder2",
+        "xverse",
+    }
+)
 
 
 def traits_of(architecture: str) -> set[str]:

@@ -67,7 +67,21 @@ class Allocator:
         """Peak bytes per place."""
         for leaf in plan.leafs:
             self._allocate(leaf)
+        self._count_readers(plan.nodes)
         for t in plan.nodes:
+            # This loop runs for every operand of every node: the tests stand here to spare the calls.
+            for s in (*t.src, t):
+                if not s.owned and s.place is None and s.view is None:
+                    self._allocate(s)
+            for s in t.src:
+                s.n_children -= 1
+                if not s.n_children and not s.n_views:
+                    self._release(s)
+        return [b.peak for b in self.buffers]
+
+    def _count_readers(self, nodes: list[Tensor]) -> None:
+        """Who reads whom; inputs get their bytes before anything else, lest they are overwritten."""
+        for t in nodes:
             if t.view is not None:
                 t.view.n_views += 1
             if t.input:
@@ -76,13 +90,6 @@ class Allocator:
                 s.n_children += 1
                 if s.input:
                     self._allocate(s)
-        for t in plan.nodes:
-            for s in t.src:
-                self._allocate(s)
-            self._allocate(t)
-            for s in t.src:
-                self._release(s)
-        return [b.peak for b in self.buffers]
 
     def _allocate(self, t: Tensor) -> None:
         if t.owned or t.place is not None or t.view is not None:
@@ -110,9 +117,7 @@ class Allocator:
         return False
 
     def _release(self, s: Tensor) -> None:
-        s.n_children -= 1
-        if s.n_children or s.n_views:
-            return
+        """Nobody reads s any more: give its bytes back, or, when it is a view, perhaps its source's."""
         if s.view is not None:
             root = s.view
             root.n_views -= 1

@@ -1,7 +1,8 @@
 """Where each node runs and what must be copied between places (`ggml_backend_sched_split_graph`).
 
-Places are numbers, devices first, the host last. Devices are assumed to support every operation. The engine's wish
-to run a block's first norm on the block's own device is left out: its memory pass forgets it before it measures.
+Places are numbers, devices first, the host last. Devices are assumed to support every operation. The
+engine's wish to run a block's first norm on the block's own device is left out: its memory pass forgets it
+before it measures.
 """
 
 from collections.abc import Iterable
@@ -58,7 +59,7 @@ def _by_weights(t: Tensor, host: int) -> int:
 
 
 def _worth_moving(t: Tensor) -> bool:
-    """Whether a device with `offload_op` takes an operation on host weights: not rows of a table, 32 tokens or more."""
+    """Whether CUDA would take an operation on host weights: 32 tokens or more, and no rows of a table."""
     weights = any(s.weight for s in t.src)
     return weights and not t.lookup and (t.ne[2] if t.by_expert else t.ne[1]) >= OFFLOAD_BATCH
 
@@ -84,44 +85,45 @@ def _settle(graph: Graph) -> None:
             t.backend = 0
 
 
-def _home(t: Tensor) -> int:
-    """The place whose memory holds a tensor."""
-    root = t if t.view is None else t.view
-    return root.place if root.place is not None else t.backend if t.backend != -1 else root.backend
+def _foreign(s: Tensor, place: int) -> bool:
+    """Whether a tensor's bytes are elsewhere, so that this place needs a copy."""
+    if s.backend == place:
+        return False
+    root = s.view or s
+    home = root.place if root.place is not None else s.backend if s.backend != -1 else root.backend
+    return home != place
 
 
 def _split(graph: Graph, host: int, n_copies: int) -> Schedule:
     """Runs of nodes on one place, each with the inputs that must be copied to it at its start."""
-    work = [t for t in graph.nodes if not t.is_view]
-    current = work[0].backend if work else host
-    splits: list[tuple[int, list[Tensor], list[Tensor]]] = [(current, [], [])]
+    current = next((t.backend for t in graph.nodes if not t.is_view), host)
+    inputs: list[Tensor] = []
+    nodes: list[Tensor] = []
+    splits = [(current, inputs, nodes)]
     for t in graph.nodes:
         if t.is_view:
-            splits[-1][2].append(t)
+            nodes.append(t)
             continue
-        if t.backend != current or (splits[-1][1] and _needs_new_split(t, current)):
-            current = t.backend
-            splits.append((current, [], []))
-        inputs = splits[-1][1]
+        # A weight from elsewhere starts a split, so that its copy can reuse the bytes of the last one.
+        fetched = inputs and t.backend == current and any(s.weight and _foreign(s, current) for s in t.src)
+        if t.backend != current or fetched:
+            current, inputs, nodes = t.backend, [], []
+            splits.append((current, inputs, nodes))
         for s in t.src:
-            if s.backend != current and _home(s) != current:
+            if s.backend != current and _foreign(s, current):
                 if s.copies is None:
                     s.copies = {}
                 if current not in s.copies:
                     s.copies[current] = _copy(s, current, pinned=n_copies > 1)
                     inputs.append(s)
-        t.src = tuple(_local(s, current) for s in t.src)
-        splits[-1][2].append(t)
+                t.src = tuple(_local(x, current) for x in t.src)
+        nodes.append(t)
     return _lay_out(graph, splits, n_copies)
 
 
-def _needs_new_split(t: Tensor, current: int) -> bool:
-    """A weight from elsewhere starts a split, so that its copy can reuse the bytes of the last one."""
-    return any(s.weight and s.backend != current and _home(s) != current for s in t.src)
-
-
 def _local(s: Tensor, place: int) -> Tensor:
-    if s.copies is not None and s.backend != place and place in s.copies and _home(s) != place:
+    """The copy of s on this place, or s itself where it needs none (or none yet)."""
+    if s.copies is not None and place in s.copies and _foreign(s, place):
         return s.copies[place]
     return s
 
@@ -144,8 +146,7 @@ def _lay_out(graph: Graph, splits: list[tuple[int, list[Tensor], list[Tensor]]],
                 out.leafs += [_copy(leaf, leaf.backend, pinned=True) for _ in range(n_copies - 1)]
     for place, inputs, nodes in splits:
         for s in inputs:
-            assert s.copies is not None
-            first = s.copies[place]
+            first = s.copies[place] if s.copies else s
             keep = Tensor(s.type, s.ne, (s,))  # keeps the source alive until it is copied
             keep.place = keep.backend = s.backend  # it takes no bytes itself
             out.nodes += [keep, first]

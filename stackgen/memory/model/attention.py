@@ -1,4 +1,4 @@
-"""Attention over a cache: separate or fused projections, grouped heads, windows, MLA (`build_attn`, `build_qkv`)."""
+"""Attention over a cache: separate or fused projections, grouped heads, windows, MLA (`build_attn`)."""
 
 from stackgen.domain.facts import Attention
 from stackgen.memory.graph.tensors import Tensor
@@ -77,6 +77,8 @@ def _normed(
     if has_rope(b, window):
         q = b.g.rope(q, b.inputs.positions)
         k = b.g.rope(k, b.inputs.positions) if k is not None else None
+    if "scaled_queries" in b.facts.traits:
+        q = b.g.same(q)
     return q, k, v
 
 
@@ -117,9 +119,9 @@ def attend(
             g.expand(t)
     if cached:
         keys, values = store(b, k, v, a)
+    elif k is None or v is None:
+        raise ValueError("attention without keys and values of its own, and without a cache")
     else:
-        assert k is not None
-        assert v is not None
         keys, values = k, v
     out = multi_head(b, q, keys, values, a)
     out = rotated(b, out, v_rot)
@@ -180,7 +182,7 @@ def multi_head(
     nb = q.strides
     q = g.view(q, q.ne[0], q.ne[1], tokens, streams, nb=(nb[1], nb[2], nb[2] * tokens))
     q, k, v = (g.permute(t, 0, 2, 1, 3) for t in (q, k, v))
-    if b.flash_attn:
+    if b.inputs.flash_attn:
         if "no_cache" in b.facts.traits:
             k, v = (g.own(t, kind="f16") for t in (k, v))
         out = g.flash_attn(q, k, v, mask, sinks)

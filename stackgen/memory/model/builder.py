@@ -14,38 +14,39 @@ from stackgen.memory.placement import Placement
 class Inputs:
     """What the host writes for each micro-batch, made when first asked for."""
 
-    def __init__(self, b: "Builder") -> None:
-        self.b = b
+    def __init__(self, g: Graph, facts: ModelFacts, params: LlamaParams, geo: Geometry) -> None:
+        self.g, self.facts, self.params, self.geo = g, facts, params, geo
+        self.flash_attn = geo.flash_attn
         self._made: dict[str, Tensor] = {}
 
     def _once(self, name: str, kind: str, *ne: int) -> Tensor:
         if name not in self._made:
-            self._made[name] = self.b.g.input(kind, *ne, name=name)
+            self._made[name] = self.g.input(kind, *ne, name=name)
         return self._made[name]
 
     @property
     def positions(self) -> Tensor:
         """One position a token; four with multi-axis rotary positions."""
-        axes = 4 if self.b.facts.number("rope.dimension_sections") > 0 else 1
-        return self._once("positions", "i32", self.b.n * axes)
+        axes = 4 if self.facts.number("rope.dimension_sections") > 0 else 1
+        return self._once("positions", "i32", self.geo.n_ubatch * axes)
 
     @property
     def out_ids(self) -> Tensor:
         """The rows whose logits are wanted."""
-        return self._once("out_ids", "i32", self.b.n_outputs)
+        return self._once("out_ids", "i32", self.geo.n_outputs)
 
     def mask(self, window: int | None) -> Tensor:
         """[cells, tokens of a stream, 1, streams]; f16 with flash attention, f32 without."""
-        kind = "f16" if self.b.flash_attn else "f32"
-        if "no_cache" in self.b.facts.traits:
-            return self._once(f"mask {bool(window)}", kind, self.b.n, self.b.n)
-        streams = self.b.geo.n_stream
-        cells = self.b.cells(window)
-        return self._once(f"mask {bool(window)}", kind, cells, self.b.n // streams, 1, streams)
+        kind, n = "f16" if self.flash_attn else "f32", self.geo.n_ubatch
+        if "no_cache" in self.facts.traits:
+            return self._once(f"mask {bool(window)}", kind, n, n)
+        streams = self.geo.n_stream
+        cells = self.geo.cells(window, swa_full=self.params.swa_full)
+        return self._once(f"mask {bool(window)}", kind, cells, n // streams, 1, streams)
 
     def cache_rows(self, which: str, window: int | None, width: int = 1) -> Tensor:
         """Where the new keys or values go, one index a token (times `width` for transposed values)."""
-        return self._once(f"{which} {bool(window)}", "i64", self.b.n * width)
+        return self._once(f"{which} {bool(window)}", "i64", self.geo.n_ubatch * width)
 
     def rotation(self, which: str, window: int | None, kind: str, length: int) -> Tensor | None:
         """The matrix that spreads outliers before a cache is quantised (`build_input_k_rot`)."""
@@ -58,7 +59,7 @@ class Inputs:
 
     def states(self) -> Tensor:
         """Which recurrent state belongs to which sequence."""
-        return self._once("states", "i32", self.b.geo.n_seq)
+        return self._once("states", "i32", self.geo.n_seq)
 
 
 class Builder:
@@ -67,11 +68,10 @@ class Builder:
     def __init__(self, facts: ModelFacts, params: LlamaParams, geo: Geometry, placement: Placement) -> None:
         self.facts, self.params, self.geo, self.placement = facts, params, geo, placement
         self.g = Graph()
-        self.flash_attn = geo.flash_attn
         self.n, self.n_outputs = geo.n_ubatch, geo.n_outputs
         self.embd = facts.embedding_length
         self.rms = "attention.layer_norm_rms_epsilon" in facts.values
-        self.inputs = Inputs(self)
+        self.inputs = Inputs(self.g, facts, params, geo)
         self.i = 0
         self.layer = Layer()
         self.w: Mapping[str, Weight] = {}

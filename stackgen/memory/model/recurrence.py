@@ -1,7 +1,8 @@
-"""Mixers with a fixed state: Mamba, Mamba 2, gated delta nets, KDA, short convolutions (mamba-base.cpp, delta-net-base.cpp)."""
+"""Mixers with a fixed state: Mamba 1 and 2, gated delta nets, KDA, short convolutions."""
 
 from collections.abc import Callable
 
+from stackgen.domain.facts import Recurrent
 from stackgen.memory.graph.tensors import Tensor
 from stackgen.memory.model.builder import Builder
 
@@ -59,6 +60,12 @@ class State:
         g.expand(g.copy(t, g.view(self.cache, self.elements, self.b.geo.n_seq)))
 
 
+def _sizes(b: Builder) -> Recurrent:
+    if b.layer.recurrent is None:
+        raise ValueError(f"block {b.i} is not recurrent")
+    return b.layer.recurrent
+
+
 def _sequences(b: Builder) -> tuple[int, int]:
     """(sequences, tokens of each) of the micro-batch."""
     return b.geo.n_seq, b.n // b.geo.n_seq
@@ -79,8 +86,7 @@ def mamba1(b: Builder, cur: Tensor) -> Tensor:
     seqs, tokens = _sequences(b)
     inner, width = b.facts.number("ssm.inner_size"), b.facts.number("ssm.state_size")
     rank, taps = b.facts.number("ssm.time_step_rank"), b.facts.number("ssm.conv_kernel") - 1
-    recurrent = b.layer.recurrent
-    assert recurrent is not None
+    recurrent = _sizes(b)
     convs, states = State(b, recurrent.conv), State(b, recurrent.state)
     conv = g.reshape(convs.load(), taps, inner, seqs)
     xz = b.linear("ssm_in", g.reshape(cur, cur.ne[0], tokens, seqs))
@@ -118,8 +124,7 @@ def mamba2(b: Builder, cur: Tensor) -> Tensor:
     inner, width = b.facts.number("ssm.inner_size"), b.facts.number("ssm.state_size")
     heads, groups = b.facts.number("ssm.time_step_rank"), b.facts.number("ssm.group_count")
     taps, channels = b.facts.number("ssm.conv_kernel") - 1, inner + 2 * groups * width
-    recurrent = b.layer.recurrent
-    assert recurrent is not None
+    recurrent = _sizes(b)
     convs, states = State(b, recurrent.conv), State(b, recurrent.state)
     conv = g.reshape(convs.load(), taps, channels, seqs)
     both = b.linear("ssm_in", cur)
@@ -157,8 +162,7 @@ def delta_net(b: Builder, cur: Tensor) -> Tensor:
     inner, width = b.facts.number("ssm.inner_size"), b.facts.number("ssm.state_size")
     k_heads, v_heads = b.facts.number("ssm.group_count"), b.facts.number("ssm.time_step_rank")
     head, channels = inner // v_heads, inner + 2 * k_heads * width
-    recurrent = b.layer.recurrent
-    assert recurrent is not None
+    recurrent = _sizes(b)
     convs, states = State(b, recurrent.conv), State(b, recurrent.state)
     qkv = b.linear("attn_qkv", cur)
     qkv = g.reshape(qkv, qkv.ne[0], tokens, seqs)
@@ -221,11 +225,9 @@ def _gates_combined(b: Builder, cur: Tensor, k_heads: int, v_heads: int) -> tupl
 def kimi_delta(b: Builder, cur: Tensor) -> Tensor:
     """Kimi delta attention: three convolutions, a gate per channel (kimi-linear.cpp)."""
     g = b.g
-    seqs, tokens = 1, b.n  # reserved for one sequence as well; the larger graph
     seqs, tokens = _sequences(b)
     head = b.facts.number("kda.head_dim")
-    recurrent = b.layer.recurrent
-    assert recurrent is not None
+    recurrent = _sizes(b)
     heads = recurrent.state // (head * head)
     inner, taps = head * heads, recurrent.conv // (3 * head * heads)
     convs, states = State(b, recurrent.conv), State(b, recurrent.state)
@@ -266,8 +268,7 @@ def short_convolution(b: Builder, cur: Tensor) -> Tensor:
     """LFM2's gated short convolution."""
     g = b.g
     seqs, tokens = _sequences(b)
-    recurrent = b.layer.recurrent
-    assert recurrent is not None
+    recurrent = _sizes(b)
     states = State(b, recurrent.conv)
     embd = cur.ne[0]
     bcx = b.linear("shortconv.in_proj", g.reshape(cur, embd, tokens, seqs))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from stackgen.domain.facts import ModelFacts
 from stackgen.domain.llama import LlamaParams
+from stackgen.memory.errors import Refused
 from stackgen.memory.geometry import Geometry
 from stackgen.memory.graph.allocator import Allocator
 from stackgen.memory.graph.scheduler import Schedule, schedule
@@ -14,8 +15,12 @@ from stackgen.memory.model.builder import Builder
 from stackgen.memory.model.per_layer import add_per_layer, per_layer_inputs
 from stackgen.memory.placement import Placement
 
+TABLE_SIZES = (521, 1031, 2053, 4099, 8209, 16411, 32771)
+"""Primes that ggml's hash tables grow to."""
+FEW_TENSORS = 6.5
+"""Tensors a block below which that table can be too small: fused projections, no biases."""
 KEPT = 2
-"""Blocks kept of a run of equal ones on one place, at its start and at its end: more change nothing."""
+"""Blocks kept of those that are alike and have like neighbours: more change nothing."""
 
 
 def compute_bytes(
@@ -23,13 +28,32 @@ def compute_bytes(
 ) -> list[int]:
     """Bytes of the compute buffer per place, the host last; `offload`: with host weights moved to the first device."""
     blocks = representative(facts, placement)
+    refuse_large_graph(facts, params, geo, placement)
     plan = _plan(Builder(facts, params, geo, placement), blocks, offload=offload)
     if params.flash_attn == "auto" and any(t.wanted not in (None, t.backend) for t in plan.nodes):
         # `auto` gives flash attention up when one of its operations lands on another place than its block.
         b = Builder(facts, params, geo, placement)
-        b.flash_attn = False
+        b.inputs.flash_attn = False
         plan = _plan(b, blocks, offload=offload)
     return Allocator(placement.places).run(plan)
+
+
+def refuse_large_graph(facts: ModelFacts, params: LlamaParams, geo: Geometry, placement: Placement) -> None:
+    """Raise Refused where the graph outgrows the table that the engine sizes by the file's tensors: it aborts then."""
+    n_tensors = len(facts.weights) + sum(len(x.weights) for x in facts.layers)
+    room = next((p for p in TABLE_SIZES if p >= max(1024, 8 * n_tensors)), None)
+    per_block = n_tensors / max(1, facts.n_layer)
+    if room is None or per_block > FEW_TENSORS or "large_graph" in facts.traits:
+        return
+    graph = build(Builder(facts, params, geo, placement), range(facts.n_trunk))
+    # Several streams need two more views of the cache in every block.
+    views = 2 * facts.n_trunk if geo.n_stream > 1 else 0
+    if len(graph.nodes) + len(graph.leafs) + views > room:
+        raise Refused(
+            "graph-too-large",
+            f"the engine aborts: its graph has more than the {room} tensors that a file of {n_tensors} gets room for",
+            "use one slot, a unified cache, or f16 for both cache types",
+        )
 
 
 def _plan(b: Builder, blocks: Sequence[int], *, offload: bool) -> Schedule:
@@ -69,13 +93,12 @@ def finish(b: Builder, cur: Tensor) -> Tensor:
 
 
 def representative(facts: ModelFacts, placement: Placement) -> list[int]:
-    """Enough blocks to reach every peak: of each kind, between the same neighbours, the first and the last few."""
+    """Enough blocks to reach every peak: of each kind, between the same neighbours, the first one or two."""
     n = facts.n_trunk
     kinds = [_kind(facts, placement, i) for i in range(n)]
     groups: dict[object, list[int]] = {}
-    for i, kind in enumerate(kinds):
-        around = (kinds[i - 1] if i else None, kinds[i + 1] if i + 1 < n else None)
-        groups.setdefault((kind, around), []).append(i)
+    for i in range(n):
+        groups.setdefault((*tuple(kinds[max(0, i - 1) : i + 2]), i == 0), []).append(i)
     kept = {0, n - 1}
     for members in groups.values():
         for i in members[:KEPT]:
@@ -84,7 +107,11 @@ def representative(facts: ModelFacts, placement: Placement) -> list[int]:
 
 
 def _kind(facts: ModelFacts, placement: Placement, i: int) -> tuple[object, ...]:
+    """What makes two blocks the same to the allocator: shapes and places, not storage types."""
     layer = facts.layers[i]
     moved = placement.of_block(i, layer.weights)
-    special = i if i < facts.number("n_deepstack_layers") else -1
-    return (placement.layers[i], id(layer), tuple(moved.items()), special)
+    a = layer.attention
+    alone = i < facts.number("n_deepstack_layers") or (
+        a is not None and not a.cached and placement.n_devices > 1
+    )
+    return (placement.layers[i], facts.kinds[i], tuple(moved.items()), i if alone else -1)
