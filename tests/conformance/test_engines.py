@@ -13,13 +13,14 @@ from stackgen.domain.contracts import Engine
 from stackgen.domain.footprint import Memory
 from stackgen.domain.linked import Exposure, LinkedService, Publication
 from stackgen.domain.stack import NAME_PATTERN, Service
-from tests.support.engines import BOX, lower, service
+from tests.support.engines import BOX, lower, planned, service
 
 ENGINES: tuple[Engine, ...] = tuple(registry.engines().values())
 V = TypeVar("V")
 
 LEAST = {
     "comfyui": "{}",
+    "llama-server": "models: {m: {model: m, hf: 'Qwen/Qwen3-0.6B-GGUF:Q8_0', context: 4096}}",
     "open-webui": "{}",
     "program": "{image: example.org/it:1.0}",
     "searxng": "{}",
@@ -27,6 +28,11 @@ LEAST = {
 """The least that people write for each engine."""
 LOADED = {
     "comfyui": "{gpus: [0], models: {m: {model: m, vram: {low: 1GiB, high: 2GiB}}}}",
+    "llama-server": """
+        gpus: [0, 1]
+        options: {cache_type_k: q8_0, cache_type_v: q8_0}
+        models: {m: {model: m, hf: 'Qwen/Qwen3-0.6B-GGUF:Q8_0', context: 8192}}
+    """,
     "program": "{image: 'example.org/it:1.0', gpus: [0, 1], vram: {low: 1GiB, high: 2GiB}}",
 }
 """A service that holds GPU memory, for engines that can."""
@@ -144,7 +150,7 @@ def test_the_order_of_keys_changes_nothing(engine: Engine) -> None:
 
 @each_engine
 def test_without_a_gpu_there_is_no_gpu_memory(engine: Engine) -> None:
-    demand = engine.demand(service(engine, LEAST[engine.name]), {})
+    demand = planned(engine, service(engine, LEAST[engine.name])).demand
     assert not demand.unknown
     assert all(memory == Memory() for resident in demand.residents for memory in resident.gpus.values())
 
@@ -152,7 +158,7 @@ def test_without_a_gpu_there_is_no_gpu_memory(engine: Engine) -> None:
 @each_loaded
 def test_residents_sit_on_the_gpus_of_their_service(engine: Engine) -> None:
     linked = service(engine, LOADED[engine.name])
-    demand = engine.demand(linked, {})
+    demand = planned(engine, linked).demand
     assert not demand.unknown
     assert demand.residents
     for resident in demand.residents:
@@ -170,13 +176,15 @@ def test_alternatives_take_less(engine: Engine) -> None:
     linked = service(engine, LOADED[engine.name])
 
     def high(of: LinkedService) -> int:
-        demand = engine.demand(of, {})
+        demand = planned(engine, of).demand
         return sum(memory.high for resident in demand.residents for memory in resident.gpus.values())
 
     for use in linked.models:
-        for alternative in engine.alternatives(linked, use):
-            assert 1 <= alternative.cost <= 9
-            assert high(alternative.service) < high(linked), alternative.change
+        ways = list(engine.alternatives(linked, use))
+        assert all(1 <= way.cost <= 9 for way in ways)
+        sizes = {way.change: high(way.service) for way in ways}
+        assert {change for change, size in sizes.items() if size > high(linked)} == set()
+        assert not ways or min(sizes.values()) < high(linked)
 
 
 def test_a_box_has_the_gpus_that_the_samples_claim() -> None:

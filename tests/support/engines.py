@@ -18,9 +18,10 @@ from stackgen.domain.linked import (
     Reference,
     SecretKey,
 )
-from stackgen.domain.plan import Plan, PlannedService, Verdict
+from stackgen.domain.plan import KnownModel, Plan, PlannedService, Verdict
 from stackgen.domain.stack import Declared, Publish, SecretValue, Service
 from stackgen.domain.workload import Workload
+from stackgen.facts.known import from_catalog
 from tests.support.planning import host as planning_host
 from tests.support.planning import stack
 
@@ -30,10 +31,13 @@ BOX = planning_host("box", gpus=2)
 def service(engine: Engine, text: str = "", *, name: str = "it", **changes: Any) -> LinkedService:
     """A service whose YAML (without engine and host) is `text`.
 
-    Its options must be valid. An entry of `models` may carry the `vram` of its model.
+    Its options must be valid. An entry of `models` may carry `hf` and `vram` of its model.
     """
     data = yaml.safe_load(text) or {}
-    sizes = {key: entry.pop("vram", None) for key, entry in data.get("models", {}).items()}
+    weights = {
+        key: (entry.pop("hf", "o/r"), entry.pop("vram", None))
+        for key, entry in data.get("models", {}).items()
+    }
     raw = Service.model_validate({"engine": engine.name, "host": "box", **data})
     path = ("services", name)
     options = engine.options(raw, path)
@@ -43,7 +47,7 @@ def service(engine: Engine, text: str = "", *, name: str = "it", **changes: Any)
         rest = {k: v for k, v in entry.items() if k != "model"}
         parsed = engine.use_options(rest, raw, options.value, (*path, "models", key))
         assert not parsed.diagnostics, parsed.diagnostics
-        model = LinkedModel(name=entry["model"], request=ModelRequest(repo="o/r"), declared=_size(sizes[key]))
+        model = _model(entry["model"], *weights[key])
         uses.append(LinkedUse(id=key, service=name, model=model, options=parsed.value))
     linked = LinkedService(
         name=name,
@@ -62,6 +66,11 @@ def service(engine: Engine, text: str = "", *, name: str = "it", **changes: Any)
         ram=raw.ram,
     )
     return replace(linked, **changes)
+
+
+def _model(name: str, hf: str, vram: Mapping[str, Any] | None) -> LinkedModel:
+    repo, _, quant = hf.partition(":")
+    return LinkedModel(name=name, request=ModelRequest(repo=repo, quant=quant or None), declared=_size(vram))
 
 
 def _references(value: str | list[str]) -> tuple[Reference, ...]:
@@ -86,21 +95,27 @@ def _value(value: str | int | bool | SecretValue) -> str | SecretKey:
     return SecretKey(value.secret.name, value.secret.key) if isinstance(value, SecretValue) else str(value)
 
 
+def known(linked: LinkedService) -> dict[str, KnownModel]:
+    """What the built-in catalog knows of its models."""
+    return {use.model.name: from_catalog(use.model) for use in linked.models}
+
+
 def kinds(engine: Engine, linked: LinkedService) -> list[str]:
     """The kinds of everything that the engine finds wrong with a service."""
-    return [found.kind for found in engine.check(linked, {})]
+    return [found.kind for found in engine.check(linked, known(linked))]
 
 
 def found(engine: Engine, linked: LinkedService, kind: str) -> Diagnostic:
     """The one finding of this kind."""
-    (only,) = (d for d in engine.check(linked, {}) if d.kind == kind)
+    (only,) = (d for d in engine.check(linked, known(linked)) if d.kind == kind)
     return only
 
 
 def planned(engine: Engine, linked: LinkedService) -> PlannedService:
     """The service with as many models loaded as there are."""
-    demand = engine.demand(linked, {})
-    return PlannedService(linked=linked, demand=demand, models_max=len(demand.residents))
+    facts = known(linked)
+    demand = engine.demand(linked, facts)
+    return PlannedService(linked=linked, demand=demand, models_max=len(demand.residents), known=facts)
 
 
 def lower(engine: Engine, linked: LinkedService, *others: LinkedService) -> Workload:

@@ -1,0 +1,118 @@
+"""The stacks that we show: what their owners had is found wrong for the right reasons, what we made of it fits."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from stackgen import app, registry
+from stackgen.domain.diagnostic import Severity, has_errors
+from stackgen.domain.document import Document
+from stackgen.domain.plan import Plan, Verdict
+from stackgen.domain.units import GIB
+from tests.support import compose
+
+STACKS = Path(__file__).parent.parent / "stacks"
+GOOD = sorted(folder.name for folder in STACKS.iterdir() if (folder / "stack.yaml").is_file())
+
+each_good = pytest.mark.parametrize("name", GOOD)
+
+
+def planned(path: str) -> Plan:
+    return app.plan(app.load(STACKS / path).stack)
+
+
+def kinds(plan: Plan, severity: Severity) -> Counter[str]:
+    return Counter(d.kind for d in plan.diagnostics if d.severity is severity)
+
+
+def test_there_are_some() -> None:
+    assert {"one-16gb", "rtx-5090", "triple-3090", "two-3090s"} <= set(GOOD)
+
+
+@each_good
+def test_it_fits_and_nobody_is_warned(name: str) -> None:
+    plan = planned(name)
+    assert [d for d in plan.diagnostics if d.severity is not Severity.NOTE] == []
+    assert plan.verdict is Verdict.FITS
+    assert all(gpu.free >= 0 for gpu in plan.gpus)
+    assert [s.name for s in plan.scenarios if s.verdict is not s.expected] == []
+
+
+@each_good
+def test_the_first_line_names_the_schema(name: str) -> None:
+    for file in (STACKS / name).glob("*.yaml"):
+        first = file.read_text("utf-8").partition("\n")[0]
+        assert first == "# yaml-language-server: $schema=../stack.schema.json", file
+
+
+@each_good
+def test_every_target_of_its_hosts_renders_it(name: str) -> None:
+    loaded = app.load(STACKS / name)
+    output = app.render(app.plan(loaded.stack), loaded.source)
+    assert not has_errors(output.diagnostics)
+    assert all(output.files[host.platform] for host in loaded.stack.hosts.values())
+
+
+@pytest.mark.tool
+@each_good
+def test_docker_compose_accepts_it(name: str, tmp_path: Path) -> None:
+    loaded = app.load(STACKS / name)
+    deployment = app.deploy(app.plan(loaded.stack), "stack.yaml")
+    documents: tuple[Document, ...] = registry.target("compose").render(deployment).documents
+    compose.write(tmp_path, documents)
+    for example in (d for d in documents if d.path.name == ".env.example"):
+        (tmp_path / example.path.parent / ".env").write_text("".join(f"{key}=x\n" for key in example.body))
+    for host in deployment.hosts:
+        services = compose.config(tmp_path / "compose" / host.host.name, "*")["services"]
+        assert services.keys() == {workload.name for workload in host.workloads}
+
+
+def test_four_models_fit_on_two_3090s_at_once() -> None:
+    assert planned("two-3090s").services["llama"].models_max == 4
+
+
+def test_the_three_3090s_as_found() -> None:
+    plan = planned("triple-3090/as-found.yaml")
+    assert plan.verdict is Verdict.OVER_BUDGET
+    assert kinds(plan, Severity.ERROR) == {
+        "plan/over-budget": 2,  # both of llama-server's cards
+        "plan/volume-size": 1,
+        "llama-server/cache-types-on-cpu": 1,
+        "llama-server/command-line-beats-presets": 5,
+        "open-webui/dead-variable": 1,
+        "open-webui/no-secret": 1,
+        "searxng/no-secret": 1,
+    }
+    assert kinds(plan, Severity.WARNING) == {
+        "link/unpinned-image": 3,
+        "llama-server/router-on-gpu": 1,
+        "open-webui/dead-variable": 1,
+        "open-webui/no-workflow": 1,
+    }
+    # The owner expects one model of 37 GB and one of 48 GB to share 48 GB with two more.
+    assert all(gpu.high > 2 * gpu.usable for gpu in plan.gpus[:2])
+
+
+def test_the_5090_as_found() -> None:
+    plan = planned("rtx-5090/as-found.yaml")
+    assert plan.verdict is Verdict.OVER_BUDGET
+    assert kinds(plan, Severity.ERROR) == {"plan/over-budget": 1}
+    assert kinds(plan, Severity.WARNING) == {
+        "link/unpinned-image": 7,
+        "llama-server/no-projector": 1,
+        "llama-server/unknown-build": 1,
+    }
+
+
+def test_the_5090s_own_table_holds() -> None:
+    plan = planned("rtx-5090/as-found.yaml")
+    assert {s.name: s.verdict for s in plan.scenarios} == {
+        "chat": Verdict.FITS,
+        "chat-and-transcription": Verdict.FITS,
+        "chat-and-ovi": Verdict.OVER_BUDGET,
+        "wan": Verdict.FITS,
+    }
+    (chat,) = next(s for s in plan.scenarios if s.name == "chat").gpus
+    # Its owner reads 17 GB at a context of 8192.
+    assert 16 * GIB < chat.high < 20 * GIB
