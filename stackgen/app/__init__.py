@@ -165,6 +165,7 @@ def _texts(documents: Iterable[Document], found: list[Diagnostic]) -> dict[PureP
 def deploy(planned: Plan, source_name: str) -> "Deployment":
     """Workloads per host: the waist between engines and targets."""
     from stackgen.domain.workload import Deployment, HostDeployment
+    from stackgen.plan.ledger import most_of
 
     engines = registry.engines()
     groups = _group_names(planned.stack.exclusive)
@@ -189,6 +190,8 @@ def deploy(planned: Plan, source_name: str) -> "Deployment":
         volumes=planned.stack.volumes,
         exclusive=groups,
         downloads=planned.downloads,
+        gpu_memory={name: most_of(service) for name, service in planned.services.items()},
+        deploy=planned.stack.stack.deploy,
     )
 
 

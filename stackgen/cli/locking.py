@@ -11,7 +11,8 @@ from stackgen.cli.output import EXIT_OUT_OF_DATE, EXIT_WRONG, console, fail, not
 
 if TYPE_CHECKING:
     from stackgen.app import Loaded
-    from stackgen.app.locking import Progress, Relock
+    from stackgen.app.locking import Relock
+    from stackgen.app.resolving import Progress
     from stackgen.domain.lock import Lock
 
 StackAndModels = Annotated[
@@ -75,7 +76,7 @@ def _relock(loaded: "Loaded", upgrade: Sequence[str] | None) -> "Relock":
 @contextmanager
 def _bar() -> "Iterator[Progress]":
     """A progress bar on a terminal, and silence elsewhere."""
-    from stackgen.app.locking import Progress
+    from stackgen.app.resolving import Progress
 
     terminal = console(stderr=True)
     if not terminal.is_terminal:

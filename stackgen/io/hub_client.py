@@ -92,7 +92,6 @@ class Client:
         self, url: str, about: str, headers: Mapping[str, str], read: Callable[["Answer"], T], deadline: float
     ) -> T:
         from huggingface_hub import get_session
-        from huggingface_hub.utils import build_hf_headers
 
         session = get_session()
         # huggingface_hub changed from requests to httpx and to httpx2: its errors are those of its session.
@@ -102,7 +101,7 @@ class Client:
             with session.stream(
                 "GET",
                 url,
-                headers=build_hf_headers(library_name="stackgen") | dict(headers),
+                headers={"User-Agent": "stackgen", **_authorization(), **headers},
                 timeout=self.patience.silence,
             ) as answer:
                 _refuse(answer, about)
@@ -114,6 +113,14 @@ class Client:
             raise HubError("lock/hub", f"{about}: {_short(exc)}", IS_IT_A_HUB) from exc
         except (httpx.HTTPError, httpx.StreamError) as exc:
             raise Again(_short(exc), 0.0 if timed and timed.received else None) from exc
+
+
+def _authorization() -> dict[str, str]:
+    """The user's token, if there is one. huggingface_hub's own headers would cost a request of their own."""
+    from huggingface_hub import constants, get_token
+
+    token = None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
+    return {} if token is None else {"Authorization": f"Bearer {token}"}
 
 
 class Answer:

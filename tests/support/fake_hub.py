@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 import socket
+import sys
 import threading
 import time
 import urllib.parse
@@ -121,6 +122,11 @@ class FakeHub(ThreadingHTTPServer):
         """The newest commit of a repository."""
         text = json.dumps(self.repository(name), sort_keys=True).encode()
         return hashlib.sha1(text, usedforsecurity=False).hexdigest()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hangs up is no error."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
     @property
     def sent(self) -> int:
