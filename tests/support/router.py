@@ -31,6 +31,13 @@ class Router:
     port: int
     log: Path
 
+    def answers(self) -> bool:
+        """Whether it has started; until then nobody listens, or it says that it is loading."""
+        try:
+            return self._ask("/models")[0] == 200
+        except (urllib.error.URLError, ConnectionError):
+            return False
+
     def models(self) -> dict[str, dict[str, Any]]:
         """The entry of `GET /models` by model id."""
         status, answer = self._ask("/models")
@@ -66,14 +73,11 @@ def started(presets: str, folder: Path, *arguments: str) -> Iterator[Router | Re
             if process.poll() is not None:
                 yield Refused(process.returncode, log.read_text(errors="replace"))
                 return
-            try:
-                router = Router(port, log)
-                router.models()
-            except (urllib.error.URLError, ConnectionError):
-                time.sleep(0.05)
-            else:
+            router = Router(port, log)
+            if router.answers():
                 yield router
                 return
+            time.sleep(0.05)
         raise TimeoutError(log.read_text(errors="replace"))
 
 
