@@ -105,8 +105,12 @@ def _tell(case: _Case) -> Diagnostic:
     if bounds := _bounds(case.slot):
         message = f"{case.subject} must be {bounds}, got {shown(case.complaint.value)}"
         return case.error("spec/range", message)
+    return _as_pydantic_says(case, "spec/value")
+
+
+def _as_pydantic_says(case: _Case, kind: str) -> Diagnostic:
     text = case.complaint.message
-    return case.error("spec/value", f"{case.subject}: {text[:1].lower()}{text[1:]}")
+    return case.error(kind, f"{case.subject}: {text[:1].lower()}{text[1:]}")
 
 
 def _wrong_length(case: _Case) -> Diagnostic:
@@ -122,13 +126,17 @@ def _wrong_type(case: _Case) -> Diagnostic:
     value, slot = case.complaint.value, case.slot
     literals = [word for member in slot.members for word in _literals(member.type)]
     wanted = [words for member in slot.members for words in type_words(member.type, member.metadata)]
+    if not wanted:
+        return _as_pydantic_says(case, "spec/type")
     wanted = ["true or false"] if wanted == ["a boolean"] else wanted
-    expected = slot.form.words if slot.form else one_of(list(dict.fromkeys(wanted))) or "something else"
+    # A form of strings says how to write one; here it is no string at all.
+    form = None if wanted == ["a string"] else slot.form
+    expected = form.words if form else one_of(list(dict.fromkeys(wanted)))
     message = f"{case.subject} must be {expected}, got {shown(value)}"
     if isinstance(value, str) and literals:
         return case.error("spec/value", message, did_you_mean(value, [str(word) for word in literals]))
-    if isinstance(value, str) and slot.form and slot.form.repair:
-        return case.error("spec/type", message, f"write {slot.form.repair(value)}")
+    if isinstance(value, str) and form and form.repair and (repaired := form.repair(value)):
+        return case.error("spec/type", message, f"write {repaired}")
     return case.error(
         "spec/type", message, _type_hint(value, [get_origin(m.type) or m.type for m in slot.members])
     )

@@ -61,10 +61,10 @@ def quoted(words: Iterable[str]) -> list[str]:
 
 
 def type_words(kind: Any, metadata: Sequence[Any] = ()) -> list[str]:
-    """What a type accepts, in words that complete "must be …"."""
-    for item in metadata:
-        if isinstance(item, Form):
-            return [item.words]
+    """What a type accepts, in words that complete "must be …"; nothing for types that stack.yaml cannot have."""
+    forms = [item.words for item in metadata if isinstance(item, Form)]
+    if forms and kind is not str:
+        return forms[:1]
     origin = get_origin(kind) or kind
     if origin is Literal:
         return [spelled(word) for word in get_args(kind)]
@@ -76,7 +76,7 @@ def type_words(kind: Any, metadata: Sequence[Any] = ()) -> list[str]:
         item = get_args(item)[0] if get_origin(item) is Annotated else item
         plural = _PLURALS.get(get_origin(item) or item)
         return [f"a list of {plural}" if plural else "a list"]
-    return [_TYPES.get(origin, "something else")]
+    return [_TYPES[origin]] if origin in _TYPES else []
 
 
 def spelled(word: object) -> str:

@@ -7,8 +7,9 @@ from typing import Final
 from stackgen.domain.diagnostic import Diagnostic, YamlPath, error, warning
 
 _PART = r"[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*"
+_REGISTRY = r"(?:localhost|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+|[A-Za-z0-9-]+(?=:))(?::\d+)?"
 _IMAGE = re.compile(
-    rf"(?P<name>(?:[A-Za-z0-9][A-Za-z0-9.-]*(?::\d+)?/)?{_PART}(?:/{_PART})*)"
+    rf"(?P<name>(?:{_REGISTRY}/)?{_PART}(?:/{_PART})*)"
     r"(?::(?P<tag>\w[\w.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
 )
 _FIXED = re.compile(r"\d\.\d|\d{8}|(?:^|-)b\d{3,}|(?:^|-)[0-9a-f]{7,40}$|^v?\d+$")

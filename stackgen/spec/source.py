@@ -4,12 +4,14 @@ YAML 1.2, one document, string keys, no tags. Anchors, aliases and `<<` work: wh
 over what it merges, and of several merged mappings the first wins.
 """
 
-from typing import Any, Final
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final, NoReturn
 
 from stackgen.domain.diagnostic import Diagnostic, Position, Severity, StackError, YamlPath
 from stackgen.domain.source import WHOLE_FILE, Positions, Source
 from stackgen.spec import syntax
-from stackgen.spec.nodes import AliasNode, ListNode, MapNode, Node, ScalarNode, compose
+from stackgen.spec.nodes import MAX_DEPTH, AliasNode, ListNode, MapNode, Node, ScalarNode, compose
 
 MAX_ALIASED: Final = 100_000
 """Values that aliases may bring in, so that a few lines cannot stand for billions of them."""
@@ -33,7 +35,7 @@ class _Reader:
         self.keys: dict[YamlPath, Position] = {}
         self.values: dict[YamlPath, Position] = {}
         self._found = found
-        self._inside_alias = 0
+        self._aliases = 0
         self._outermost = WHOLE_FILE
         self._aliased = 0
 
@@ -41,7 +43,7 @@ class _Reader:
         """The data of a node. `key`: where its key stands, for nodes without a place of their own."""
         if isinstance(node, AliasNode):
             return self._alias(node, path)
-        self._count()
+        self._count(path)
         if isinstance(node, ScalarNode):
             self.values[path] = key if key and node.plain and node.value is None else node.position
             return node.value
@@ -53,20 +55,31 @@ class _Reader:
         return data
 
     def _alias(self, node: AliasNode, path: YamlPath) -> Any:
-        if not self._inside_alias:
-            self._outermost = node.position
-        self._inside_alias += 1
-        data = self.value(node.target, path, None)
-        self._inside_alias -= 1
+        with self._inside(node):
+            data = self.value(node.target, path, None)
         self.values[path] = node.position
         return data
+
+    @contextmanager
+    def _inside(self, node: Node) -> Iterator[None]:
+        """What is walked meanwhile is written elsewhere, if `node` is an alias."""
+        if not isinstance(node, AliasNode):
+            yield
+            return
+        if not self._aliases:
+            self._outermost = node.position
+        if self._aliases == MAX_DEPTH:
+            self._stop(f"aliases lead to aliases more than {MAX_DEPTH} times")
+        self._aliases += 1
+        yield
+        self._aliases -= 1
 
     def _mapping(self, node: MapNode, path: YamlPath, data: dict[str, Any]) -> None:
         """Add the pairs of a node to `data`, except those that it has already."""
         merges: list[Node] = []
         own: dict[str, Position] = {}
         for key, value in node.pairs:
-            self._count()
+            self._count(path)
             if isinstance(key, ScalarNode) and key.value == "<<" and key.plain:
                 merges.append(value)
                 continue
@@ -84,9 +97,8 @@ class _Reader:
     def _merge(self, node: Node, path: YamlPath, data: dict[str, Any]) -> None:
         target = node.target if isinstance(node, AliasNode) else node
         if isinstance(target, MapNode):
-            self._inside_alias += target is not node
-            self._mapping(target, path, data)
-            self._inside_alias -= target is not node
+            with self._inside(node):
+                self._mapping(target, path, data)
         elif isinstance(node, ListNode):
             for item in node.items:
                 self._merge(item, path, data)
@@ -110,7 +122,7 @@ class _Reader:
     def _is_duplicate(self, name: str, position: Position, path: YamlPath, own: dict[str, Position]) -> bool:
         if name not in own:
             return False
-        if not self._inside_alias:
+        if not self._aliases:
             self._found.append(
                 Diagnostic(
                     kind=syntax.KIND,
@@ -124,13 +136,17 @@ class _Reader:
             )
         return True
 
-    def _count(self) -> None:
-        if self._inside_alias:
+    def _count(self, path: YamlPath) -> None:
+        if self._aliases:
             self._aliased += 1
             if self._aliased > MAX_ALIASED:
-                message = f"aliases stand for more than {MAX_ALIASED} values"
-                raise StackError([*self._found, syntax.problem(self._outermost, message)])
+                self._stop(f"aliases stand for more than {MAX_ALIASED} values")
+            if len(path) > MAX_DEPTH:
+                self._stop(f"with its aliases, more than {MAX_DEPTH} levels are nested")
+
+    def _stop(self, message: str) -> NoReturn:
+        raise StackError([*self._found, syntax.problem(self._outermost, message)])
 
     def _problem(self, position: Position, message: str, hint: str | None = None) -> None:
-        if not self._inside_alias:
+        if not self._aliases:
             self._found.append(syntax.problem(position, message, hint))

@@ -4,6 +4,7 @@ To add a case, write NAME.yaml and run `pytest tests/errors --snapshot-update`; 
 person who made the mistake. Cases use the engines of tests/support/fake_engine.py.
 """
 
+import re
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,9 @@ def test_message(case: Path, request: pytest.FixtureRequest) -> None:
         out.write_text(text, encoding="utf-8", newline="\n")
     assert text, f"nothing is wrong with {case.name}"
     assert out.exists(), f"{out.name} is missing: {UPDATE}"
-    assert text == out.read_text(encoding="utf-8"), f"what {case.name} tells has changed; if that is meant: {UPDATE}"
+    assert text == out.read_text(encoding="utf-8"), (
+        f"what {case.name} tells has changed; if that is meant: {UPDATE}"
+    )
 
 
 def test_no_stale_snapshots(request: pytest.FixtureRequest) -> None:
@@ -38,3 +41,20 @@ def test_no_stale_snapshots(request: pytest.FixtureRequest) -> None:
         for out in stale:
             out.unlink()
     assert not [out.name for out in stale if out.exists()], f"no case has these: {UPDATE}"
+
+
+def test_every_kind_has_a_case() -> None:
+    spec = Path(__file__).parent.parent.parent / "stackgen"
+    sources = [*(spec / "spec").glob("*.py"), *(spec / "domain").glob("*.py")]
+    written = {
+        kind
+        for source in sources
+        for kind in re.findall(r'"((?:spec|link|allow)/[a-z-]+[a-z])"', source.read_text("utf-8"))
+    }
+    told = set(re.findall(r"\[([a-z-]+/[a-z-]+)\]", "".join(out.read_text("utf-8") for out in SNAPSHOTS)))
+    elsewhere = {"spec/no-models"}  # told by real engines
+    assert written - elsewhere <= told
+    assert {
+        f"link/unknown-{what}" for what in ("host", "model", "volume", "service", "engine", "gpu")
+    } <= told
+    assert {f"link/unused-{what}" for what in ("host", "model", "volume")} <= told
