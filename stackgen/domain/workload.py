@@ -12,7 +12,7 @@ from typing import Any, Literal
 from stackgen.domain.diagnostic import YamlPath
 from stackgen.domain.document import Format
 from stackgen.domain.linked import Exposure, LinkedGpu, LinkedHost, Publication, SecretKey
-from stackgen.domain.stack import Volume
+from stackgen.domain.stack import Deploy, Volume
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -168,3 +168,7 @@ class Deployment:
     """(group name, services) pairs."""
     downloads: tuple[Download, ...] = ()
     """What is locked; one for each model on each volume."""
+    gpu_memory: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
+    """By service and index of a GPU: the most that it may take there, in bytes; nothing where nobody knows."""
+    deploy: Deploy = field(default_factory=Deploy)
+    """How rendered files reach the machines, and where secrets come from."""

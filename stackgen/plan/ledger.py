@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from stackgen.domain.footprint import NOTHING
 from stackgen.domain.linked import LinkedHost, LinkedStack
-from stackgen.domain.plan import GpuLedger, HostLedger, Resident
+from stackgen.domain.plan import GpuLedger, HostLedger, PlannedService, Resident
 
 Loaded = Mapping[str, Sequence[Resident]]
 """Per service, the residents that count on one GPU or on one host."""
@@ -29,6 +29,15 @@ def largest(
 def on_gpu(index: int) -> Callable[[Resident], int]:
     """The high bound of a resident on one GPU, in bytes."""
     return lambda resident: resident.gpus.get(index, NOTHING).high
+
+
+def most_of(service: PlannedService) -> dict[int, int]:
+    """The most that one service may take on each of its GPUs, in bytes by index; empty when nobody knows."""
+    if service.demand.unknown:
+        return {}
+    sizes = {gpu.index: on_gpu(gpu.index) for gpu in service.linked.gpus}
+    residents, limit = service.demand.residents, service.models_max
+    return {index: sum(map(size, largest(residents, limit, size))) for index, size in sizes.items()}
 
 
 def heaviest_choice(weights: Mapping[str, int], groups: Iterable[frozenset[str]]) -> frozenset[str]:
