@@ -399,6 +399,11 @@ def test_one_port_of_a_host_is_for_one_service_at_a_time(
     assert all(finding.path == ("services", "b", "publish") for finding in found)
 
 
+def test_a_program_without_an_image_cannot_run_here() -> None:
+    [finding] = findings(deployment(workload("llama", image="")))
+    assert (finding.kind, finding.path) == ("compose/no-image", ("services", "llama"))
+
+
 def test_ports_that_nobody_published_stay_inside() -> None:
     assert "ports" not in service(SEARCH)
 

@@ -14,6 +14,7 @@ from stackgen.targets.compose.service import DEVICE_NODES
 def findings(project: Project) -> Iterator[Diagnostic]:
     """Everything that is wrong with one host's project."""
     for workload in project.workloads:
+        yield from _no_image(workload)
         yield from _unreachable(workload, project)
         yield from _no_proxy(workload)
         yield from _gpus(workload, project)
@@ -22,6 +23,12 @@ def findings(project: Project) -> Iterator[Diagnostic]:
     yield from _same_port(project)
     yield from _same_variable(project)
     yield from _mount_options(project)
+
+
+def _no_image(workload: Workload) -> Iterator[Diagnostic]:
+    if not workload.image:
+        message = f"`{workload.name}` names no image, and compose runs nothing else"
+        yield error("compose/no-image", workload.path, message, "image: registry/name:version")
 
 
 def _unreachable(workload: Workload, project: Project) -> Iterator[Diagnostic]:
