@@ -18,9 +18,9 @@ from stackgen.cli.output import (
     EXIT_WRONG,
     Locked,
     StackPath,
-    console,
     fail,
     note,
+    page,
     print_diagnostics,
     print_json,
     require_lock,
@@ -83,7 +83,7 @@ def _print_plan(planned: "Plan", loaded: "Loaded", output: PlanFormat) -> None:
     if output is PlanFormat.text:
         from stackgen.report.plan import UNLOCKED, show
 
-        show(planned, console())
+        sys.stdout.write(show(planned, page()))
         rest = tuple(d for d in planned.diagnostics if d.kind != UNLOCKED)
         print_diagnostics(rest, loaded.source, blank=True)
     elif output is PlanFormat.json:
@@ -116,7 +116,9 @@ def _print_wrong(exc: "WrongStackError", output: PlanFormat) -> None:
 def _explain(planned: "Plan", wanted: str) -> None:
     from stackgen.report.plan import explain
 
-    if not explain(planned, wanted, console()):
+    text = explain(planned, wanted, page())
+    sys.stdout.write(text)
+    if not text:
         names = ", ".join(r.label for s in planned.services.values() for r in s.demand.residents)
         fail(f"nothing in the plan is called {wanted!r}", f"there is: {names}")
 
@@ -202,7 +204,7 @@ def estimate(
     if as_json:
         print_json(result.to_dict())
     else:
-        show(result, console())
+        sys.stdout.write(show(result, page()))
 
 
 def _device(text: str) -> int:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from stackgen.app import Loaded
     from stackgen.domain.diagnostic import Diagnostic
     from stackgen.domain.source import Source
+    from stackgen.report.page import Page
 
 EXIT_WRONG, EXIT_USAGE, EXIT_OUT_OF_DATE, EXIT_BUG, EXIT_INTERRUPTED = 1, 2, 3, 70, 130
 
@@ -29,6 +30,21 @@ def console(*, stderr: bool = False) -> "Console":
 
     stream = sys.stderr if stderr else sys.stdout
     return Console(stderr=stderr, highlight=False, soft_wrap=False, width=None if stream.isatty() else 100)
+
+
+def page() -> "Page":
+    """The page that stdout is: as wide as the terminal, 100 columns and no colours in a file."""
+    import os
+    import shutil
+
+    from stackgen.report.page import WIDEST, Page
+
+    terminal = sys.stdout.isatty()
+    return Page(
+        width=min(shutil.get_terminal_size((WIDEST, 24)).columns, WIDEST) if terminal else WIDEST,
+        color=terminal and not os.environ.get("NO_COLOR"),
+        unicode=(sys.stdout.encoding or "").lower().startswith("utf"),
+    )
 
 
 def print_diagnostics(

@@ -23,7 +23,7 @@ PARTS = (
     Part("overhead", "░", "%", "yellow"),
     Part("declared", "▚", "o", "green"),
 )
-FREE = Part("free", "·", ".", "bright_black")
+FREE = Part("free", "·", ".", "dim")
 OVER = Part("over budget", "!", "!", "bold red")
 
 _PART_OF = {

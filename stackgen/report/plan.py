@@ -1,15 +1,12 @@
 """A plan for people: a bar and a table per GPU, hosts, scenarios."""
 
-from collections.abc import Iterable
-
-from rich.console import Console, Group, RenderableType
-from rich.table import Table
-from rich.text import Text
+from collections.abc import Iterable, Iterator, Sequence
 
 from stackgen.domain.footprint import Basis, Memory, Term, TermName
 from stackgen.domain.plan import GpuLedger, Plan, Resident, Verdict
 from stackgen.domain.units import GIB, show_size
 from stackgen.report import bar
+from stackgen.report.page import Page, columns
 
 VERDICT_STYLE = {
     Verdict.FITS: "bold green",
@@ -17,7 +14,7 @@ VERDICT_STYLE = {
     Verdict.UNKNOWN: "bold yellow",
     Verdict.INVALID: "bold red",
 }
-COLUMNS: tuple[tuple[str, tuple[TermName, ...]], ...] = (
+TERMS: tuple[tuple[str, tuple[TermName, ...]], ...] = (
     ("weights", (TermName.WEIGHTS, TermName.MMPROJ, TermName.DRAFT)),
     ("KV", (TermName.KV,)),
     ("state", (TermName.RECURRENT,)),
@@ -27,92 +24,75 @@ COLUMNS: tuple[tuple[str, tuple[TermName, ...]], ...] = (
 )
 UNLOCKED = "facts/unlocked"
 """The kind of finding that is shown with the plan, not in the list below it."""
-NARROW = 84
-"""Columns below which the terms of a resident are left to the bar and to --explain."""
 
 
-def show(plan: Plan, console: Console) -> None:
-    """Print a plan to a console of any width."""
-    console.print(_head(plan))
-    for ledger in plan.gpus:
-        console.print()
-        console.print(_gpu(ledger, console))
+def show(plan: Plan, page: Page) -> str:
+    """The whole plan as text of at most the page's width."""
+    blocks = [[_head(plan, page)], *(list(_gpu(ledger, page)) for ledger in plan.gpus)]
     if plan.gpus:
-        console.print()
-        console.print(_legend(plan, console))
-    for part in (_hosts(plan), _limits(plan), _scenarios(plan), _unlocked(plan)):
-        if part is not None:
-            console.print()
-            console.print(part)
+        blocks.append(_legend(plan, page))
+    blocks += [_hosts(plan, page), _limits(plan), _scenarios(plan, page), _unlocked(plan, page)]
+    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 
-def _head(plan: Plan) -> Text:
+def _head(plan: Plan, page: Page) -> str:
     counts = (("GPU", plan.gpus), ("service", plan.services), ("model", plan.stack.models))
     size = ", ".join(f"{len(things)} {name}{'s' * (len(things) != 1)}" for name, things in counts)
-    return Text.assemble(
-        (plan.stack.name, "bold"), ": ", (plan.verdict.value, VERDICT_STYLE[plan.verdict]), f"   ({size})"
-    )
+    verdict = page.style(plan.verdict.value, VERDICT_STYLE[plan.verdict])
+    return f"{page.style(plan.stack.name, 'bold')}: {verdict}  ({size})"
 
 
-def _ascii(console: Console) -> bool:
-    return not (console.encoding or "").lower().startswith("utf")
-
-
-def _gpu(ledger: GpuLedger, console: Console) -> RenderableType:
+def _gpu(ledger: GpuLedger, page: Page) -> Iterator[str]:
     over = ledger.free < 0
-    room = f"{show_size(-ledger.free)} too much" if over else f"{show_size(ledger.free)} free"
-    title = Text.assemble(
-        (f"{ledger.host} GPU {ledger.index}", "bold"),
-        f"  {ledger.model}  ",
-        f"{show_size(ledger.high)} of {show_size(ledger.usable)} usable, ",
-        (room, "bold red" if over else "green"),
-    )
-    width = max(10, min(console.width, 100) - 4)
-    line = Text("  ")
-    for part, length in bar.runs(ledger, width):
-        line.append((part.ascii if _ascii(console) else part.sign) * length, part.style)
-    if not ledger.residents:
-        return Group(title, line)
-    return Group(title, line, _residents(ledger, narrow=console.width < NARROW))
+    room = f"{show_size(abs(ledger.free))} {'too much' if over else 'free'}"
+    yield page.style(f"{ledger.host} GPU {ledger.index}", "bold") + f"  {ledger.model}"
+    room = page.style(room, "bold red" if over else "green")
+    yield f"  {show_size(ledger.high)} of {show_size(ledger.usable)}, {room}"
+    runs = bar.runs(ledger, max(10, page.width - 4))
+    yield "  " + "".join(page.style(page.pick(p.sign, p.ascii) * length, p.style) for p, length in runs)
+    if ledger.residents:
+        yield from _residents(ledger, page)
 
 
-def _legend(plan: Plan, console: Console) -> Text:
+def _residents(ledger: GpuLedger, page: Page) -> list[str]:
+    """Who is loaded together, term by term as far as the page is wide."""
+    used = [c for c in TERMS if any(t.high for _, m in ledger.residents for t in m.of(*c[1]))]
+    lines = _table(ledger, used)
+    if max(map(len, lines)) > page.width:
+        lines = _table(ledger, ())
+    head, *body = (line[: page.width] for line in lines)
+    return [page.style(head, "dim"), *body]
+
+
+def _table(ledger: GpuLedger, shown: Sequence[tuple[str, tuple[TermName, ...]]]) -> list[str]:
+    rows = [["loaded together, GiB", *(name for name, _ in shown), "total", "basis"]]
+    for resident, memory in ledger.residents:
+        terms = (interval(memory.of(*names)) for _, names in shown)
+        label = f"{resident.label} (at start)" if resident.pinned else resident.label
+        rows.append([label, *terms, interval(memory.terms), weakest(memory).value])
+    return columns(rows, right=range(1, len(shown) + 2))
+
+
+def _legend(plan: Plan, page: Page) -> list[str]:
     used = [sum(column) for column in zip(*map(bar.amounts, plan.gpus), strict=True)]
     parts = [part for part, size in zip(bar.PARTS, used, strict=True) if size]
     over = [bar.OVER] if any(ledger.free < 0 for ledger in plan.gpus) else []
-    text = Text("  ")
+    lines, length = ["  "], 2
     for part in (*parts, bar.FREE, *over):
-        text.append((part.ascii if _ascii(console) else part.sign) * 2, part.style)
-        text.append(f" {part.name}   ")
-    return text
-
-
-def _residents(ledger: GpuLedger, *, narrow: bool) -> Table:
-    table = Table(box=None, padding=(0, 1), show_edge=False, header_style="dim")
-    columns = (
-        []
-        if narrow
-        else [c for c in COLUMNS if any(t.high for _, m in ledger.residents for t in m.of(*c[1]))]
-    )
-    table.add_column("  loaded together, GiB", overflow="fold")
-    for name, _ in columns:
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("total", justify="right", no_wrap=True)
-    table.add_column("basis", no_wrap=True, style="dim")
-    for resident, memory in ledger.residents:
-        cells = [interval(memory.of(*names)) for _, names in columns]
-        label = f"  {resident.label}" + (" (loaded at start)" if resident.pinned else "")
-        table.add_row(label, *cells, interval(memory.terms), weakest(memory).value)
-    return table
+        if length + len(part.name) + 6 > page.width:
+            lines, length = [*lines, "  "], 2
+        lines[-1] += page.style(page.pick(part.sign, part.ascii) * 2, part.style) + f" {part.name}   "
+        length += len(part.name) + 6
+    return [line.rstrip() for line in lines]
 
 
 def interval(terms: Iterable[Term]) -> str:
-    """The sum of terms in GiB, as `1.25` or `0.15–0.75`; a dash for none."""
+    """The sum of terms in GiB, as `1.25` or `0.15-0.75`; a dash for none."""
     listed = tuple(terms)
     low, high = sum(t.low for t in listed) / GIB, sum(t.high for t in listed) / GIB
     if not any(t.high for t in listed):
         return "-"
-    return f"{high:.2f}" if f"{low:.2f}" == f"{high:.2f}" else f"{low:.2f}–{high:.2f}"
+    return f"{high:.2f}" if f"{low:.2f}" == f"{high:.2f}" else f"{low:.2f}-{high:.2f}"
 
 
 _TRUST = (Basis.CATALOG, Basis.DECLARED, Basis.MODELLED, Basis.MEASURED, Basis.EXACT)
@@ -126,81 +106,78 @@ def weakest(memory: Memory) -> Basis:
     return min((t.basis for t in terms), key=_TRUST.index, default=Basis.EXACT)
 
 
-def _hosts(plan: Plan) -> Table | None:
+def _hosts(plan: Plan, page: Page) -> list[str]:
     if not any(ledger.ram_high for ledger in plan.hosts):
-        return None
-    table = Table(box=None, padding=(0, 1), show_edge=False, header_style="dim")
-    table.add_column("main memory")
-    table.add_column("needed at worst", justify="right")
-    table.add_column("there is", justify="right")
+        return []
+    rows = [["main memory", "needed at worst", "there is"]]
     for ledger in plan.hosts:
         there = "not told" if ledger.ram is None else show_size(ledger.ram)
-        style = "red" if ledger.ram is not None and ledger.ram_high > ledger.ram else ""
-        table.add_row(f"  {ledger.host}", show_size(ledger.ram_high), there, style=style)
-    return table
+        rows.append([ledger.host, show_size(ledger.ram_high), there])
+    head, *body = (line[: page.width] for line in columns(rows, right=(1, 2)))
+    over = [ledger.ram is not None and ledger.ram_high > ledger.ram for ledger in plan.hosts]
+    return [
+        page.style(head, "dim"),
+        *(page.style(b, "red" if o else "") for b, o in zip(body, over, strict=True)),
+    ]
 
 
-def _limits(plan: Plan) -> Text | None:
-    routers = [s for s in plan.services.values() if len(s.demand.residents) > 1]
-    if not routers:
-        return None
-    text = Text("loaded at once", style="dim")
-    for service in routers:
-        text.append(
-            f"\n  {service.linked.name}: {service.models_max} of {len(service.demand.residents)} models", ""
-        )
-    return text
+def _limits(plan: Plan) -> list[str]:
+    lines = []
+    for service in plan.services.values():
+        count = len(service.demand.residents)
+        if count > 1:
+            lines.append(
+                f"  {service.linked.name}: {min(service.models_max, count)} of {count} models at once"
+            )
+    return lines
 
 
-def _scenarios(plan: Plan) -> Table | None:
+def _scenarios(plan: Plan, page: Page) -> list[str]:
     if not plan.scenarios:
-        return None
-    table = Table(box=None, padding=(0, 1), show_edge=False, header_style="dim")
-    for name in ("scenario", "verdict", "expected", "tightest GPU"):
-        table.add_column(name)
+        return []
+    rows = [["scenario", "verdict", "expected", "tightest GPU"]]
     for result in plan.scenarios:
         tightest = min(result.gpus, key=lambda g: g.free, default=None)
         room = "-"
         if tightest is not None:
             state = "too much" if tightest.free < 0 else "free"
             room = f"{tightest.host} GPU {tightest.index}: {show_size(abs(tightest.free))} {state}"
-        style = "" if result.verdict is result.expected else "red"
-        table.add_row(f"  {result.name}", result.verdict.value, result.expected.value, room, style=style)
-    return table
+        rows.append([result.name, result.verdict.value, result.expected.value, room])
+    lines = columns(rows)
+    if max(map(len, lines)) > page.width:
+        lines = columns([row[:3] for row in rows])
+    head, *body = (line[: page.width] for line in lines)
+    styles = ("" if r.verdict is r.expected else "red" for r in plan.scenarios)
+    return [page.style(head, "dim"), *(page.style(line, s) for line, s in zip(body, styles, strict=True))]
 
 
-def _unlocked(plan: Plan) -> Text | None:
-    """One line for all models that the catalog stands in for; each has its own note in the JSON."""
+def _unlocked(plan: Plan, page: Page) -> list[str]:
+    """One sentence for all models that the catalog stands in for; each has its own note in the JSON."""
     names = [str(d.path[-1]) for d in plan.diagnostics if d.kind == UNLOCKED]
     if not names:
-        return None
-    text = f"not locked, so planned from the built-in catalog: {', '.join(names)}"
-    return Text(f"{text}\n  `stackgen lock` makes their figures exact", style="dim")
+        return []
+    text = f"not locked, so planned from the built-in catalog: {', '.join(names)}; `stackgen lock` makes it exact"
+    return [page.style(line, "dim") for line in page.wrapped(text)]
 
 
-def explain(plan: Plan, wanted: str, console: Console) -> bool:
-    """Print each formula of one `service/model` (or `service`); False when the plan has none of that name."""
+def explain(plan: Plan, wanted: str, page: Page) -> str:
+    """Each formula of one `service/model` (or `service`) with its numbers; nothing when the plan has no such."""
     found = [r for s in plan.services.values() for r in s.demand.residents if wanted in (r.label, r.service)]
-    for resident in found:
-        _explain(plan, resident, console)
-    return bool(found)
+    return "".join(line + "\n" for resident in found for line in _explained(resident, page))
 
 
-def _explain(plan: Plan, resident: Resident, console: Console) -> None:
-    console.print(Text(resident.label, style="bold"))
-    places = [(f"GPU {index}", memory) for index, memory in resident.gpus.items()] + [("host", resident.host)]
-    for place, memory in places:
-        if not memory.terms:
-            continue
-        console.print(Text(f"  {place}: {show_size(memory.low)} to {show_size(memory.high)}"))
-        for term in memory.terms:
-            size = (
-                show_size(term.high)
-                if term.low == term.high
-                else f"{show_size(term.low)} to {show_size(term.high)}"
-            )
-            console.print(Text(f"    {term.name.value}: {size} ({term.basis.value})"))
+def _explained(resident: Resident, page: Page) -> Iterator[str]:
+    yield page.style(resident.label, "bold")
+    places = [(f"GPU {index}", memory) for index, memory in resident.gpus.items()]
+    for place, memory in [*places, ("host", resident.host)]:
+        terms = [term for term in memory.terms if term.high]
+        if terms:
+            yield f"  {place}: {_bounds(memory.low, memory.high)}"
+        for term in terms:
+            yield f"    {term.name.value}: {_bounds(term.low, term.high)} ({term.basis.value})"
             for line in term.formula.splitlines():
-                console.print(Text(f"      {line}", style="dim"))
-    service = plan.services[resident.service].linked
-    console.print(Text(f"  on {service.host.name}, {len(service.gpus)} GPUs", style="dim"))
+                yield from (page.style(part, "dim") for part in page.wrapped(f"      {line}", "        "))
+
+
+def _bounds(low: int, high: int) -> str:
+    return show_size(high) if low == high else f"{show_size(low)} to {show_size(high)}"
