@@ -28,18 +28,21 @@ UNLOCKED = "facts/unlocked"
 
 def show(plan: Plan, page: Page) -> str:
     """The whole plan as text of at most the page's width."""
-    blocks = [[_head(plan, page)], *(list(_gpu(ledger, page)) for ledger in plan.gpus)]
+    blocks = [_head(plan, page), *(list(_gpu(ledger, page)) for ledger in plan.gpus)]
     if plan.gpus:
         blocks.append(_legend(plan, page))
     blocks += [_hosts(plan, page), _limits(plan), _scenarios(plan, page), _unlocked(plan, page)]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 
-def _head(plan: Plan, page: Page) -> str:
+def _head(plan: Plan, page: Page) -> list[str]:
     counts = (("GPU", plan.gpus), ("service", plan.services), ("model", plan.stack.models))
     size = ", ".join(f"{len(things)} {name}{'s' * (len(things) != 1)}" for name, things in counts)
     verdict = page.style(plan.verdict.value, VERDICT_STYLE[plan.verdict])
-    return f"{page.style(plan.stack.name, 'bold')}: {verdict}  ({size})"
+    head = f"{page.style(plan.stack.name, 'bold')}: {verdict}"
+    if len(plan.stack.name) + len(plan.verdict.value) + len(size) + 6 <= page.width:
+        return [f"{head}  ({size})"]
+    return [head, f"  {size}"]
 
 
 def _gpu(ledger: GpuLedger, page: Page) -> Iterator[str]:
