@@ -48,5 +48,5 @@ def recurrent_bytes(facts: ModelFacts, params: LlamaParams, geo: Geometry, place
 
 def rollback_rows(params: LlamaParams) -> int:
     """States kept per slot so that rejected draft tokens can be undone (`n_rs_seq`)."""
-    kinds = ("mtp", "draft-mtp", "eagle3", "draft-eagle3", "dflash", "dspark")
-    return params.spec_draft_n_max if params.spec_type in kinds else 0
+    kinds = ("mtp", "eagle3", "dflash", "dspark")
+    return params.spec_draft_n_max if params.spec_type.removeprefix("draft-") in kinds else 0

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from stackgen.domain.facts import Recurrent
+from stackgen.memory.cache import rollback_rows
 from stackgen.memory.graph.tensors import Tensor
 from stackgen.memory.model.builder import Builder
 
@@ -140,7 +141,7 @@ def mamba2(b: Builder, cur: Tensor) -> Tensor:
     dt = g.add(g.cont(dt), b.weight("ssm_dt.bias"))
 
     def scan(rows: Tensor, ids: Tensor) -> Tensor:
-        size = inner * tokens * seqs + width * inner * seqs
+        size = inner * tokens * seqs + (1 + rollback_rows(b.params)) * width * inner * seqs
         return g.op((size,), rows, x, dt, b.weight("ssm_a"), *pair, ids)
 
     y = states.scan(scan)
@@ -197,7 +198,8 @@ def _delta(
 ) -> tuple[Tensor, Tensor]:
     """One fused operation whose result holds outputs and new states."""
     g, (head, heads, tokens, seqs) = b.g, v.ne
-    result = g.op((head * heads, tokens * seqs + head * seqs), q, k, v, gate, beta, state)
+    snapshots = 1 + rollback_rows(b.params)
+    result = g.op((head * heads, tokens * seqs + snapshots * head * seqs), q, k, v, gate, beta, state)
     return g.view(result, head, heads, tokens, seqs), g.view(result, head, head, heads, seqs)
 
 
