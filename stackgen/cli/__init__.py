@@ -238,8 +238,14 @@ def version() -> None:
 
 def main() -> None:
     """Run the command line; every failure has a message and an exit status of the contract."""
+    import gc
+    import os
+
     from stackgen.domain.failure import Failure
 
+    # A run is short and makes few cycles; looking for plug-ins of pydantic reads every installed package.
+    gc.set_threshold(100_000)
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         cli()
     except Failure as exc:
