@@ -227,6 +227,12 @@ def test_odd_heads_refuse_quantized_caches() -> None:
     assert caught.value.kind == "cache-type-does-not-divide-head"
 
 
+def test_slots_have_a_limit() -> None:
+    with pytest.raises(Refused, match="256") as caught:
+        geometry(facts_of("llama-3.1-8b"), LlamaParams(n_parallel=300))
+    assert caught.value.kind == "too-many-slots"
+
+
 def test_unknown_mechanism_is_an_error() -> None:
     strange = Weight(name="warp_core.weight", shape=(64, 64), type="f16", size=8192)
     facts = facts_of("llama-3.1-8b")
