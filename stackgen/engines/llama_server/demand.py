@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from stackgen.domain.diagnostic import Diagnostic, error, warning
 from stackgen.domain.facts import ModelFacts
 from stackgen.domain.footprint import NOTHING, Basis, Footprint, Memory, Term, TermName, total
 from stackgen.domain.linked import LinkedService
+from stackgen.domain.llama import LlamaParams
 from stackgen.domain.plan import Demand, KnownModel, Resident
 from stackgen.domain.units import show_size
 from stackgen.engines.llama_server.effective import Case, case, usable
@@ -83,14 +85,35 @@ def _resident(this: Case, size: Footprint) -> Resident:
 def _sized(this: Case, model: KnownModel, facts: ModelFacts, known: Mapping[str, KnownModel]) -> Footprint:
     params = to_params(this.values, this.options.build, draft=this.own.draft is not None)
     draft = known.get(this.own.draft or "")
-    size = footprint(
-        facts,
+    size = _footprint(
+        _Same(facts),
         # A draft model takes the context of its target, even when that is the trained one.
         replace(params, n_ctx=params.n_ctx or facts.context_length),
-        [usable(gpu) for gpu in this.devices],
-        draft=draft.facts if draft else None,
+        tuple(usable(gpu) for gpu in this.devices),
+        _Same(draft.facts) if draft and draft.facts else None,
     )
     return _with_projector(_widened(size, model.spread_percent), this, model.mmproj)
+
+
+class _Same:
+    """Facts as the key of a cache: equal when they are the same object, which is quick to see."""
+
+    __slots__ = ("facts",)
+
+    def __init__(self, facts: ModelFacts) -> None:
+        self.facts = facts
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.facts is other.facts
+
+    def __hash__(self) -> int:
+        return id(self.facts)
+
+
+@lru_cache(maxsize=1024)
+def _footprint(model: _Same, params: LlamaParams, devices: tuple[int, ...], draft: _Same | None) -> Footprint:
+    """Advice asks again and again for a service of which one model changed."""
+    return footprint(model.facts, params, devices, draft=draft.facts if draft else None)
 
 
 def _with_projector(size: Footprint, this: Case, projector: Memory) -> Footprint:
