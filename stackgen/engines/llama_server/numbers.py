@@ -30,13 +30,14 @@ def integer(low: int | None, high: int | None, *, nonzero: bool = False) -> Kind
     return Kind(read=read, parse=parse, spell=str, schema=schema)
 
 
-def number(low: float | None, high: float | None) -> Kind:
+def number(low: float | None, high: float | None, *, nonzero: bool = False) -> Kind:
     """A number within bounds."""
-    wanted = _bounded("a number", low, high)
+    wanted = _bounded("a number", low, high) + (", not 0" if nonzero else "")
 
     def read(value: Any) -> int | float:
         is_number = is_int(value) or isinstance(value, float)
-        if not is_number or not abs(value) < _LARGEST or not _within(value, low, high):
+        good = is_number and abs(value) < _LARGEST and _within(value, low, high)
+        if not good or (nonzero and value == 0):
             raise must_be(wanted, value)
         return value  # type: ignore[no-any-return]
 

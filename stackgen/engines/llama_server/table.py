@@ -192,7 +192,7 @@ def _kind(cell: str) -> Kind:
     if name == "int":
         return numbers.integer(*_bounds(rest), nonzero=nonzero)
     if name == "float":
-        return numbers.number(*_bounds(rest))
+        return numbers.number(*_bounds(rest), nonzero=nonzero)
     if name == "seconds":
         return numbers.seconds(nonzero=nonzero)
     if name == "list":

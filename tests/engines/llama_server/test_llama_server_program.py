@@ -177,7 +177,7 @@ def test_options_of_other_builds_are_refused(tmp_path: Path) -> None:
         if spelling.argument not in listed_as_removed:
             answer = listed(f"[it]\n{spelling.key} = 1\n", tmp_path)
             assert isinstance(answer, Refused), spelling
-            assert f"option '{spelling.key}' not recognized" in answer.log
+    assert not isinstance(listed("[it]\nctx-size = 1\n", tmp_path), Refused)
 
 
 _TEXT = """
@@ -287,7 +287,19 @@ def test_every_other_option_loads(tmp_path: Path) -> None:
 
 
 def _value(option: Option) -> st.SearchStrategy[Any]:
-    """Values as people write them in YAML."""
+    """Right values as people write them in YAML."""
+
+    def right(value: Any) -> bool:
+        try:
+            option.kind(program.build()).read(value)
+        except ValueError:
+            return False
+        return True
+
+    return _any_value(option).filter(right)
+
+
+def _any_value(option: Option) -> st.SearchStrategy[Any]:
     schema = option.kind(program.build()).schema
     schema = schema["anyOf"][0] if "anyOf" in schema else schema
     if "enum" in schema:
@@ -338,7 +350,7 @@ def test_the_router_reads_what_was_written(tmp_path: Path, data: st.DataObject) 
         meant = kind.read(written[option.yaml_name])
         if option.is_flag and not meant:
             assert option.name not in read.values
-        elif option.name != "parallel" or meant != -1:
+        elif option.name not in ("parallel", "kv-unified") or written.get("parallel", -1) != -1:
             assert kind.spell(read.values[option.name]) == kind.spell(meant)
 
 

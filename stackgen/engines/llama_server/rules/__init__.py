@@ -32,6 +32,7 @@ MODEL_RULES: Final[tuple[Callable[[Case, Known], Iterator[Diagnostic]], ...]] = 
     cache.conversion_buffer,
     context.beyond_training,
     context.divided_by_slots,
+    context.sharing_overruled,
     context.state_per_slot,
     context.full_windows,
     context.inputs_longer_than_batch,

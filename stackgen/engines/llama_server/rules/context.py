@@ -61,6 +61,19 @@ def divided_by_slots(this: Case, known: Mapping[str, KnownModel]) -> Iterator[Di
         )
 
 
+def sharing_overruled(this: Case, known: Mapping[str, KnownModel]) -> Iterator[Diagnostic]:
+    """A server that chooses the number of slots shares the cache, whatever it is told (server.cpp)."""
+    written = {**this.options.values, **this.own.values, **beating(this.options)}
+    if written.get("kv-unified") is False and written.get("parallel", -1) == -1:
+        yield warning(
+            "llama-server/sharing-overruled",
+            this.at("kv-unified"),
+            "`kv_unified: false` counts for nothing without `parallel`: the server takes its own number of slots "
+            "and lets them share one cache",
+            f"write `parallel: {AUTO_SLOTS}`",
+        )
+
+
 def state_per_slot(this: Case, known: Mapping[str, KnownModel]) -> Iterator[Diagnostic]:
     """Recurrent state is f32 and kept once per slot (llama-memory-recurrent.cpp)."""
     facts, slots = facts_of(this, known), this.number("parallel", 1)
