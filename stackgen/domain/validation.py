@@ -96,7 +96,7 @@ def _unknown_hint(case: _Case, key: str, allowed: Collection[str]) -> str:
     hint = _elsewhere(case.model, case.complaint.path[:-1], key) or did_you_mean(key, allowed)
     if hint:
         return hint
-    return f"allowed here: {', '.join(allowed)}"
+    return f"allowed here: {', '.join(allowed)}" if allowed else "there is nothing to set here"
 
 
 def _tell(case: _Case) -> Diagnostic:

@@ -1,14 +1,13 @@
 """What two parts of a stack cannot both have, and what nothing uses."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from stackgen.domain.diagnostic import Diagnostic, YamlPath, error, warning
-from stackgen.domain.linked import Publication
 from stackgen.domain.stack import Stack
 from stackgen.spec.services import publication
 
-_EVERYWHERE = ("0.0.0.0", "::", "*")  # noqa: S104  recognized, not bound
+_EVERYWHERE: Final = {"0.0.0.0", "::", "*"}  # noqa: S104  recognized, not bound
 
 
 def check(stack: Stack) -> Iterator[Diagnostic]:
@@ -19,22 +18,17 @@ def check(stack: Stack) -> Iterator[Diagnostic]:
 
 
 def _ports(stack: Stack) -> Iterator[Diagnostic]:
-    taken: list[tuple[str, Publication, YamlPath]] = []
+    taken: dict[tuple[str, int], list[tuple[str, str]]] = {}
     for name, service in stack.services.items():
-        wanted = publication(service.publish)
-        if wanted is None:
+        if (wanted := publication(service.publish)) is None:
             continue
-        path: YamlPath = ("services", name, "publish")
-        for other, have, place in taken:
-            if stack.services[other].host == service.host and _collide(have, wanted):
+        others = taken.setdefault((service.host, wanted.port), [])
+        for other, address in others:
+            if address == wanted.address or {address, wanted.address} & _EVERYWHERE:
                 message = f"`{other}` has port {wanted.port} of `{service.host}` already"
-                yield error("link/duplicate-port", path, message, related=((place, "the other one"),))
-        taken.append((name, wanted, path))
-
-
-def _collide(one: Publication, two: Publication) -> bool:
-    anywhere = one.address in _EVERYWHERE or two.address in _EVERYWHERE
-    return one.port == two.port and (anywhere or one.address == two.address)
+                related = ((("services", other, "publish"), "the other one"),)
+                yield error("link/duplicate-port", ("services", name, "publish"), message, related=related)
+        others.append((name, wanted.address))
 
 
 def _hostnames(stack: Stack) -> Iterator[Diagnostic]:

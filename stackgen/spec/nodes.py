@@ -1,11 +1,11 @@
 """YAML text to a tree of nodes with positions: the only place that knows ruamel.yaml's events."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from stackgen.domain.diagnostic import Diagnostic, Position, StackError, nearest
-from stackgen.spec import syntax
+from stackgen.spec import characters
 from stackgen.spec.scalars import Scalar, resolve
 
 if TYPE_CHECKING:
@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 MAX_DEPTH: Final = 64
 
 
-@dataclass(frozen=True, slots=True)
-class ScalarNode:
+class ScalarNode(NamedTuple):
     """A value without parts, and its text. `plain` = written without quotes."""
 
     position: Position
@@ -24,8 +23,7 @@ class ScalarNode:
     plain: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ListNode:
+class ListNode(NamedTuple):
     """A sequence. `block` = its items stand on lines of their own."""
 
     position: Position
@@ -33,8 +31,7 @@ class ListNode:
     block: bool
 
 
-@dataclass(frozen=True, slots=True)
-class MapNode:
+class MapNode(NamedTuple):
     """A mapping: its pairs as they are written, with duplicate keys and merges."""
 
     position: Position
@@ -42,8 +39,7 @@ class MapNode:
     block: bool
 
 
-@dataclass(frozen=True, slots=True)
-class AliasNode:
+class AliasNode(NamedTuple):
     """`*name`, and what it stands for."""
 
     position: Position
@@ -58,7 +54,7 @@ def compose(text: str) -> tuple[Node | None, list[Diagnostic]]:
 
     Raises StackError where the text is no YAML, or nested too deeply.
     """
-    if found := syntax.unprintable(text):
+    if found := characters.unprintable(text):
         raise StackError([found])
     composer = _Composer(_events(text))
     return composer.document(text), composer.found
@@ -71,8 +67,12 @@ def _events(text: str) -> "Iterator[Event]":
     try:
         yield from YAML(typ="safe", pure=True).parse(text)
     except MarkedYAMLError as exc:
+        from stackgen.spec import syntax
+
         raise StackError([syntax.explain(exc, text)]) from None
     except (ValueError, OverflowError):
+        from stackgen.spec import syntax
+
         raise StackError([syntax.unknown_character(text)]) from None
 
 
@@ -91,7 +91,7 @@ class _Composer:
             return None
         if start.version not in (None, (1, 2)):
             place = Position(text[: text.index("%YAML")].count("\n") + 1, 1, len("%YAML"))
-            self.found.append(syntax.problem(place, "only YAML 1.2 is read here", "remove this line"))
+            self.found.append(characters.problem(place, "only YAML 1.2 is read here", "remove this line"))
         root = self._node(next(self._events))
         next(self._events)
         after = next(self._events)
@@ -121,7 +121,7 @@ class _Composer:
         tag = str(event.tag).replace("tag:yaml.org,2002:", "!!")
         hint = "put the value in quotes" if tag in {"!!str", "!"} else "remove it"
         place = replace(_position(event), width=len(tag))
-        self.found.append(syntax.problem(place, f"the tag `{tag}` is not supported", hint))
+        self.found.append(characters.problem(place, f"the tag `{tag}` is not supported", hint))
 
     def _alias(self, event: Any) -> Node:
         name = event.anchor
@@ -140,7 +140,7 @@ class _Composer:
         plain, text = event.style is None, event.value
         if plain and "\xa0" in text:
             self._problem(event, "a no-break space looks like a space, but is none", "type a space")
-        elif not plain and syntax.UNPRINTABLE.search(text):
+        elif not plain and characters.unusable(text) is not None:
             self._problem(event, "an escape in this value stands for a character that cannot be used here")
         return ScalarNode(_position(event), resolve(text) if plain else text, text, plain)
 
@@ -163,7 +163,7 @@ class _Composer:
         self._depth -= 1
 
     def _problem(self, event: Any, message: str, hint: str | None = None) -> None:
-        self.found.append(syntax.problem(_position(event), message, hint))
+        self.found.append(characters.problem(_position(event), message, hint))
 
 
 def _position(event: Any) -> Position:

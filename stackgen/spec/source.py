@@ -10,7 +10,7 @@ from typing import Any, Final, NoReturn
 
 from stackgen.domain.diagnostic import Diagnostic, Position, Severity, StackError, YamlPath
 from stackgen.domain.source import WHOLE_FILE, Positions, Source
-from stackgen.spec import syntax
+from stackgen.spec import characters
 from stackgen.spec.nodes import MAX_DEPTH, AliasNode, ListNode, MapNode, Node, ScalarNode, compose
 
 MAX_ALIASED: Final = 100_000
@@ -125,7 +125,7 @@ class _Reader:
         if not self._aliases:
             self._found.append(
                 Diagnostic(
-                    kind=syntax.KIND,
+                    kind=characters.KIND,
                     severity=Severity.ERROR,
                     path=(*path, name),
                     message=f"the key `{name}` is there twice",
@@ -145,8 +145,8 @@ class _Reader:
                 self._stop(f"with its aliases, more than {MAX_DEPTH} levels are nested")
 
     def _stop(self, message: str) -> NoReturn:
-        raise StackError([*self._found, syntax.problem(self._outermost, message)])
+        raise StackError([*self._found, characters.problem(self._outermost, message)])
 
     def _problem(self, position: Position, message: str, hint: str | None = None) -> None:
         if not self._aliases:
-            self._found.append(syntax.problem(position, message, hint))
+            self._found.append(characters.problem(position, message, hint))

@@ -5,42 +5,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from stackgen.domain.diagnostic import Diagnostic, Position, Severity
+from stackgen.domain.diagnostic import Diagnostic, Position
 from stackgen.domain.source import WHOLE_FILE
-
-KIND: Final = "spec/yaml"
-
-UNPRINTABLE: Final = re.compile(
-    r"[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
-)
-"""Controls, half characters, and the line breaks that only some programs take for line breaks."""
+from stackgen.spec.characters import LINE_BREAK, problem
 
 _LAST_CHARACTER: Final = 0x10FFFF
-_LINE_BREAK = re.compile(r"\r\n|\r|\n")
-
-
-def problem(position: Position, message: str, hint: str | None = None) -> Diagnostic:
-    """A finding about the text itself."""
-    return Diagnostic(
-        kind=KIND, severity=Severity.ERROR, path=(), message=message, hint=hint, position=position
-    )
-
-
-def unprintable(text: str) -> Diagnostic | None:
-    """The first character that may not be in the text, if there is one."""
-    match = UNPRINTABLE.search(text)
-    if match is None:
-        return None
-    before = _LINE_BREAK.split(text[: match.start()])
-    message = f"the character U+{ord(match[0]):04X} cannot be used in YAML"
-    return problem(Position(len(before), len(before[-1]) + 1), message, "delete it")
 
 
 def unknown_character(text: str) -> Diagnostic:
     """The escape beyond the last character of Unicode, for which ruamel.yaml has no error of its own."""
     escapes = re.finditer(r"\\U([0-9a-fA-F]{8})", text)
     start = next((m.start() for m in escapes if int(m[1], 16) > _LAST_CHARACTER), 0)
-    before = _LINE_BREAK.split(text[:start])
+    before = LINE_BREAK.split(text[:start])
     place = Position(len(before), len(before[-1]) + 1, len("\\U00000000"))
     return problem(place, "this escape stands for no character")
 
@@ -52,7 +28,7 @@ def explain(exc: Any, text: str) -> Diagnostic:
         return problem(WHOLE_FILE, f"this is not YAML: {exc}")
     opened = exc.context_mark or at
     complaint = _Complaint(
-        exc.problem, at.line, at.column, opened.line, opened.column, _LINE_BREAK.split(text)
+        exc.problem, at.line, at.column, opened.line, opened.column, LINE_BREAK.split(text)
     )
     if found := _bad_indent(complaint):
         return found

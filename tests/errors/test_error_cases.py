@@ -1,7 +1,8 @@
 """Every mistake in a file of its own: NAME.yaml, and in NAME.out what the user is told.
 
 To add a case, write NAME.yaml and run `pytest tests/errors --snapshot-update`; then read NAME.out as the
-person who made the mistake. Cases use the engines of tests/support/fake_engine.py.
+person who made the mistake. Cases use the engines of tests/support/fake_engine.py; those in the folder
+`real` use the ones of the program.
 """
 
 import re
@@ -9,17 +10,22 @@ from pathlib import Path
 
 import pytest
 
+from stackgen.registry import engines, platforms
 from stackgen.report.diagnostics import show
 from tests.support.reading import findings
 
-CASES = sorted(Path(__file__).parent.glob("*.yaml"))
-SNAPSHOTS = sorted(Path(__file__).parent.glob("*.out"))
+CASES = sorted(Path(__file__).parent.rglob("*.yaml"))
+SNAPSHOTS = sorted(Path(__file__).parent.rglob("*.out"))
 UPDATE = "pytest tests/errors --snapshot-update"
 
 
 def told(case: Path) -> str:
     """What the terminal shows."""
-    source, found = findings(case.read_bytes().decode(), name=case.name)
+    text = case.read_bytes().decode()
+    if case.parent.name == "real":
+        source, found = findings(text, engines=engines(), platforms=platforms(), name=case.name)
+    else:
+        source, found = findings(text, name=case.name)
     return show(found, source, width=100, color=False)
 
 
