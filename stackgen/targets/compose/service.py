@@ -48,6 +48,12 @@ def service(workload: Workload, project: Project) -> dict[str, Any]:
     )
 
 
+def job(workload: Workload, project: Project) -> dict[str, Any]:
+    """A program that runs to its end, as root: a folder of the host may belong to anybody."""
+    once = {"entrypoint": [workload.program], "user": "0:0", "restart": "no"}
+    return service(workload, project) | once
+
+
 def _environment(workload: Workload, project: Project) -> dict[str, Any]:
     values = {
         name: Variable(variable(value)) if isinstance(value, SecretKey) else resolve(value, project.url)
@@ -61,7 +67,8 @@ def _environment(workload: Workload, project: Project) -> dict[str, Any]:
 
 def _dependencies(workload: Workload, project: Project) -> dict[str, Any]:
     found = (project.local(name) for name in sorted(workload.after))
-    return {
+    downloads = project.waits_for(workload.name)
+    return {name: {"condition": "service_completed_successfully"} for name in downloads} | {
         dependency.name: {
             "condition": "service_healthy" if dependency.health else "service_started",
             # Compose would reject the whole project whenever the profile of this dependency is not chosen.
