@@ -7,15 +7,15 @@ from functools import lru_cache
 from stackgen.domain.diagnostic import Diagnostic, error, warning
 from stackgen.domain.facts import ModelFacts
 from stackgen.domain.footprint import NOTHING, Basis, Footprint, Memory, Term, TermName, total
-from stackgen.domain.linked import LinkedService
+from stackgen.domain.linked import LinkedGpu, LinkedService
 from stackgen.domain.llama import LlamaParams
 from stackgen.domain.plan import Demand, KnownModel, Resident
 from stackgen.domain.units import show_size
 from stackgen.engines.llama_server.effective import Case, case, usable
-from stackgen.engines.llama_server.overhead import PROCESS_OVERHEAD
 from stackgen.engines.llama_server.params import to_params
 from stackgen.memory.errors import Refused, UnknownArchitecture
 from stackgen.memory.llama import footprint
+from stackgen.memory.overhead import host_extras, process_overhead
 
 _WAYS_OUT = (
     "name its shape with `catalog:`, lock it, give a local file as `path:`, "
@@ -76,10 +76,15 @@ def _resident(this: Case, size: Footprint) -> Resident:
         service=this.service.name,
         use=this.use.id,
         # Every GPU that the process sees gets a context, whether or not it holds a layer.
-        gpus={g.index: total((by_index.get(g.index, NOTHING), PROCESS_OVERHEAD)) for g in this.service.gpus},
+        gpus={g.index: total((by_index.get(g.index, NOTHING), _overhead(g))) for g in this.service.gpus},
         host=size.host,
         pinned=this.own.load_on_startup,
     )
+
+
+def _overhead(gpu: LinkedGpu) -> Memory:
+    capability = ".".join(map(str, gpu.compute_capability)) if gpu.compute_capability else None
+    return Memory((process_overhead(capability),))
 
 
 def _sized(this: Case, model: KnownModel, facts: ModelFacts, known: Mapping[str, KnownModel]) -> Footprint:
@@ -113,7 +118,8 @@ class _Same:
 @lru_cache(maxsize=1024)
 def _footprint(model: _Same, params: LlamaParams, devices: tuple[int, ...], draft: _Same | None) -> Footprint:
     """Advice asks again and again for a service of which one model changed."""
-    return footprint(model.facts, params, devices, draft=draft.facts if draft else None)
+    size = footprint(model.facts, params, devices, draft=draft.facts if draft else None)
+    return replace(size, host=total((size.host, Memory(host_extras(model.facts, params)))))
 
 
 def _with_projector(size: Footprint, this: Case, projector: Memory) -> Footprint:
