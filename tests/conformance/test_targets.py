@@ -19,6 +19,7 @@ TARGETS: tuple[Target, ...] = tuple(
 )
 MEANT_FOR_OTHERS = {
     ("compose", "program"): "the image knows its own program",
+    ("nixos", "program"): "the image knows its own program; what has none is in tests/targets/test_nixos.py",
 }
 """What a target may pass over in silence, and why."""
 

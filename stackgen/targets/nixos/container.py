@@ -1,0 +1,125 @@
+"""Workload -> an entry of `virtualisation.oci-containers.containers`, closed by default."""
+
+import json
+from collections.abc import Iterator
+from typing import Any, Final, assert_never
+
+from stackgen.domain.document import NixExpr
+from stackgen.domain.linked import Publication, SecretKey
+from stackgen.domain.reach import ANY_ADDRESS, bracketed, resolve
+from stackgen.domain.workload import Health, Workload
+from stackgen.targets.nixos.machine import DEVICE_NODES, VISIBLE_DEVICES, Machine, gpu_ids
+from stackgen.targets.nixos.nixtext import interpolated, present
+from stackgen.targets.nixos.secrets import environment_files
+
+_RETRIES: Final = 3
+
+
+def container(workload: Workload, machine: Machine) -> dict[str, Any]:
+    """What oci-containers has to know of one service."""
+    return present(
+        {
+            "serviceName": machine.unit(workload.name),
+            "image": workload.image,
+            "autoStart": False if workload.exclusive else None,
+            "cmd": list(workload.args),
+            "user": workload.user,
+            "environment": _environment(workload, machine),
+            "environmentFiles": environment_files(workload, machine),
+            "networks": [machine.network],
+            "ports": [
+                f"{_listen(port.publish)}:{port.number}/tcp" for port in workload.ports if port.publish
+            ],
+            "volumes": [*_mounts(workload, machine), *_config_mounts(workload, machine)],
+            "devices": _devices(workload, machine),
+            "capabilities": {"ALL": False} | _capabilities(workload, machine),
+            "labels": {"stackgen.engine": workload.engine},
+            # The unit counts as started, and what waits for it starts, when the program answers.
+            "podman": {"sdnotify": "healthy"} if workload.health else None,
+            "extraOptions": list(_options(workload)),
+        }
+    )
+
+
+def _environment(workload: Workload, machine: Machine) -> dict[str, str]:
+    plain = {name: value for name, value in workload.env.items() if not isinstance(value, SecretKey)}
+    values: dict[str, str] = resolve(plain, machine.url_of(workload))
+    own = {}
+    if any(gpu.vendor == "nvidia" for gpu in workload.gpus):
+        # CUDA counts the fastest GPU first unless told otherwise. CDI has left out the cards of others.
+        own["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
+    if amd := gpu_ids(workload.gpus, "amd"):
+        # Its device nodes are for all cards, so only the runtime can leave some out.
+        own[VISIBLE_DEVICES["amd"]] = ",".join(amd)
+    return own | values
+
+
+def _listen(publish: Publication) -> str:
+    # Podman takes addresses here, no names.
+    address = "127.0.0.1" if publish.address == "localhost" else publish.address
+    return f"{publish.port}" if address in ANY_ADDRESS - {"::"} else f"{bracketed(address)}:{publish.port}"
+
+
+def _mounts(workload: Workload, machine: Machine) -> Iterator[str]:
+    for mount in workload.mounts:
+        source = machine.folder_of(mount.volume) or f"{machine.deployment.name}-{mount.volume}"
+        yield f"{source}:{mount.target}{':ro' if mount.read_only else ''}"
+
+
+def _config_mounts(workload: Workload, machine: Machine) -> Iterator[NixExpr]:
+    for file in workload.config_files:
+        yield interpolated(machine.source(file, workload), f":{file.target}:ro")
+
+
+def _devices(workload: Workload, machine: Machine) -> list[str]:
+    cards = sorted((gpu for gpu in workload.gpus if gpu.vendor == "nvidia"), key=lambda gpu: gpu.index)
+    cdi = [f"nvidia.com/gpu={gpu.uuid if machine.cdi_by_uuid else gpu.index}" for gpu in cards]
+    nodes = {node for gpu in workload.gpus for node in DEVICE_NODES.get(gpu.vendor, ())}
+    return [*cdi, *sorted(nodes)]
+
+
+def _capabilities(workload: Workload, machine: Machine) -> dict[str, bool]:
+    # A folder of the host may belong to anybody; without this, root in the container could not write to it.
+    writes = any(machine.folder_of(mount.volume) and not mount.read_only for mount in workload.mounts)
+    return {"DAC_OVERRIDE": True} if writes and workload.user is None else {}
+
+
+def _options(workload: Workload) -> Iterator[str]:
+    """What oci-containers has no option of its own for."""
+    yield f"--network-alias={workload.name}"
+    yield "--init"
+    yield "--security-opt=no-new-privileges"
+    if workload.read_only_root:
+        yield "--read-only"
+    for folder in sorted(set(workload.writable) - {mount.target for mount in workload.mounts}):
+        yield f"--tmpfs={folder}"
+    if workload.memory_limit is not None:
+        yield f"--memory={workload.memory_limit}b"
+    if workload.shm_size is not None:
+        yield f"--shm-size={workload.shm_size}b"
+    if workload.lock_memory:
+        yield "--ulimit=memlock=-1:-1"
+    yield f"--stop-timeout={workload.stop_grace}"
+    if workload.health:
+        yield from _health(workload.health)
+
+
+def _health(health: Health) -> Iterator[str]:
+    yield f"--health-cmd={json.dumps(_question(health))}"
+    yield f"--health-interval={health.interval}s"
+    yield f"--health-timeout={health.timeout}s"
+    yield f"--health-start-period={health.start_period}s"
+    yield f"--health-retries={_RETRIES}"
+
+
+def _question(health: Health) -> list[str]:
+    url = f"http://127.0.0.1:{health.port}{health.path}"
+    match health.tool:
+        case "curl":
+            return ["curl", "-fsS", "-o", "/dev/null", url]
+        case "wget":
+            return ["wget", "-q", "-O", "/dev/null", url]
+        case "python3":
+            return ["python3", "-c", f"import urllib.request; urllib.request.urlopen({url!r})"]
+        case _:
+            assert_never(health.tool)

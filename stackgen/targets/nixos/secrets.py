@@ -1,0 +1,53 @@
+"""Secrets by reference: what sops-nix puts together, or a file that somebody keeps on the host."""
+
+from typing import Any
+
+from stackgen.domain.document import NixExpr
+from stackgen.domain.linked import SecretKey
+from stackgen.domain.workload import Workload
+from stackgen.emit.nix import string
+from stackgen.targets.nixos.machine import Machine
+from stackgen.targets.nixos.nixtext import interpolated, present
+
+
+def environment_files(workload: Workload, machine: Machine) -> list[str | NixExpr]:
+    """Files with `NAME=value` lines; nothing of them is in the store, which everybody can read."""
+    if not machine.secrets(workload):
+        return []
+    if machine.sops:
+        return [NixExpr(f"config.sops.templates.{string(_template(workload, machine))}.path")]
+    return [machine.environment_file(workload)]
+
+
+def sops(machine: Machine) -> dict[str, Any]:
+    """The part of sops-nix: which entries it decrypts, and a file per service made of them."""
+    users = {w.name: w for w in machine.workloads if machine.secrets(w)} if machine.sops else {}
+    entries = sorted({_entry(secret) for w in users.values() for secret in machine.secrets(w).values()})
+    return present(
+        {
+            "secrets": {entry: {} for entry in entries},
+            "templates": {
+                _template(workload, machine): {
+                    "content": interpolated(*_lines(workload, machine)),
+                    "restartUnits": [f"{machine.unit(workload.name)}.service"],
+                }
+                for workload in users.values()
+            },
+        }
+    )
+
+
+def _lines(workload: Workload, machine: Machine) -> list[str | NixExpr]:
+    parts: list[str | NixExpr] = []
+    for name, secret in machine.secrets(workload).items():
+        parts += [f"{name}=", NixExpr(f"config.sops.placeholder.{string(_entry(secret))}"), "\n"]
+    return parts
+
+
+def _entry(secret: SecretKey) -> str:
+    """sops-nix reads `/` as a level of the encrypted file."""
+    return f"{secret.name}/{secret.key}"
+
+
+def _template(workload: Workload, machine: Machine) -> str:
+    return f"{machine.unit(workload.name)}.env"
