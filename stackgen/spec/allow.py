@@ -16,13 +16,12 @@ from stackgen.domain.diagnostic import (
     warning,
 )
 from stackgen.domain.stack import Allow, Stack
+from stackgen.spec.conflicts import UNUSED
 from stackgen.spec.names import unknown
 
 NEVER: Final = frozenset({"spec", "link", "allow"})
 """Areas of findings that must be put right, because there is no stack to plan before that is done."""
-ONLY_WARNINGS: Final = frozenset(
-    {"link/unpinned-image", "link/exclusive", "link/unused-host", "link/unused-model", "link/unused-volume"}
-)
+ONLY_WARNINGS: Final = UNUSED | {"link/unpinned-image", "link/nothing-shared"}
 """Kinds in these areas that are mere warnings."""
 
 
@@ -50,11 +49,11 @@ def _check_place(stack: Stack, at: str, path: YamlPath) -> Iterator[Diagnostic]:
     section, _, rest = at.partition(".")
     names = getattr(stack, section, None) if section in Stack.model_fields else None
     if names is None:
-        yield unknown("section", path, section, Stack.model_fields, "such as services.llama")
+        yield unknown("link/allow", "section", path, section, Stack.model_fields, "such as services.llama")
     elif isinstance(names, dict) and rest:
         name = next((n for n in names if rest == n or rest.startswith((f"{n}.", f"{n}["))), None)
         if name is None:
-            yield unknown(section.removesuffix("s"), path, rest.partition(".")[0], names)
+            yield unknown("link/allow", section.removesuffix("s"), path, rest.partition(".")[0], names)
 
 
 def apply(diagnostics: Iterable[Diagnostic], allowed: Sequence[Allow]) -> tuple[Diagnostic, ...]:

@@ -5,15 +5,13 @@ from typing import Final
 
 from stackgen.domain.diagnostic import Diagnostic, Position, Severity
 
-KIND: Final = "spec/yaml"
-
 LINE_BREAK: Final = re.compile(r"\r\n|\r|\n")
 
 
 def problem(position: Position, message: str, hint: str | None = None) -> Diagnostic:
     """A finding about the text itself."""
     return Diagnostic(
-        kind=KIND, severity=Severity.ERROR, path=(), message=message, hint=hint, position=position
+        kind="spec/yaml", severity=Severity.ERROR, path=(), message=message, hint=hint, position=position
     )
 
 

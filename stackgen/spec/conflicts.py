@@ -1,12 +1,13 @@
 """What two parts of a stack cannot both have, and what nothing uses."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Any, Final
 
 from stackgen.domain.diagnostic import Diagnostic, YamlPath, error, warning
 from stackgen.domain.stack import Stack
 from stackgen.spec.services import publication
 
+UNUSED: Final = frozenset({"link/unused-model", "link/unused-volume", "link/unused-host"})
 _EVERYWHERE: Final = {"0.0.0.0", "::", "*"}  # noqa: S104  recognized, not bound
 
 
@@ -51,15 +52,15 @@ def _unused(stack: Stack) -> Iterator[Diagnostic]:
     words = {w for s in services for w in _words([s.options, s.models])}
     hosts = {s.host for s in services}
     volumes = {v for s in services for v in s.volumes.values()}
-    for what, names, used in (
-        ("model", stack.models, words),
-        ("volume", stack.volumes, volumes),
-        ("host", stack.hosts, hosts),
-    ):
-        for name in names:
-            if name not in used:
-                message = f"no service uses the {what} `{name}`"
-                yield warning(f"link/unused-{what}", (f"{what}s", name), message, at_key=True)
+    yield from _not_in("link/unused-model", "model", stack.models, words)
+    yield from _not_in("link/unused-volume", "volume", stack.volumes, volumes)
+    yield from _not_in("link/unused-host", "host", stack.hosts, hosts)
+
+
+def _not_in(kind: str, what: str, names: Iterable[str], used: Container[str]) -> Iterator[Diagnostic]:
+    for name in names:
+        if name not in used:
+            yield warning(kind, (f"{what}s", name), f"no service uses the {what} `{name}`", at_key=True)
 
 
 def _words(value: Any) -> Iterator[str]:

@@ -18,7 +18,9 @@ def check(scope: Scope) -> Iterator[Diagnostic]:
     for name, host in scope.stack.hosts.items():
         path: YamlPath = ("hosts", name)
         if host.platform not in scope.platforms:
-            yield unknown("platform", (*path, "platform"), host.platform, scope.platforms)
+            yield unknown(
+                "link/unknown-platform", "platform", (*path, "platform"), host.platform, scope.platforms
+            )
         for index, gpu in enumerate(host.gpus):
             yield from _check_gpu(scope, gpu, (*path, "gpus", index))
         yield from _same_uuid(host, path)
@@ -30,7 +32,7 @@ def _check_gpu(scope: Scope, written: str | Gpu, path: YamlPath) -> Iterator[Dia
     if capacity is None:
         place = path if isinstance(written, str) else (*path, "model")
         hint = f"for a card that is not in the table: {{model: {gpu.model}, capacity: 23.5GiB}}"
-        yield unknown("GPU", place, gpu.model or "", scope.gpu_names(), hint)
+        yield unknown("link/unknown-gpu", "GPU", place, gpu.model or "", scope.gpu_names(), hint)
     elif gpu.reserve >= capacity:
         message = f"`reserve` is {show_size(gpu.reserve)}, but the card has {show_size(capacity)}"
         yield error("link/gpu-reserve", (*path, "reserve"), message)

@@ -41,7 +41,7 @@ def link(
     )
     if has_errors(found):
         # What looks unused may only be misspelled where it is used.
-        raise StackError(d for d in found if not d.kind.startswith("link/unused-"))
+        raise StackError(d for d in found if d.kind not in conflicts.UNUSED)
     linked_hosts, linked_models = hosts.build(scope), models.build(stack.models)
     return LinkedStack(
         name=stack.name,

@@ -8,8 +8,6 @@ from stackgen.domain.diagnostic import Diagnostic, YamlPath, error
 from stackgen.domain.linked import LinkedModel, ModelRequest
 from stackgen.domain.stack import Model
 
-KIND: Final = "link/model-source"
-
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9])?"
 _HF = re.compile(rf"({_NAME}/{_NAME})(?::([A-Za-z0-9][A-Za-z0-9._-]*))?")
 _ADDRESS = re.compile(
@@ -41,40 +39,43 @@ def _check_hf(model: Model, text: str, path: YamlPath) -> Iterator[Diagnostic]:
         yield _misspelled(text, path)
     elif match[2] is None and not (model.file or model.files) and "gguf" in match[1].lower():
         message = f"`{text}` has many quantizations, and this does not say which"
-        yield error(KIND, path, message, f"add one, such as {text}:Q4_K_M, or name the file in `file`")
+        yield _wrong(path, message, f"add one, such as {text}:Q4_K_M, or name the file in `file`")
     elif match[2] and match[2].lower().endswith((".gguf", ".safetensors")):
         message = f"after the colon stands a quantization, not the file `{match[2]}`"
-        yield error(KIND, path, message, f"write `hf: {match[1]}` and `file: {match[2]}`")
+        yield _wrong(path, message, f"write `hf: {match[1]}` and `file: {match[2]}`")
+
+
+def _wrong(path: YamlPath, message: str, hint: str) -> Diagnostic:
+    return error("link/model-source", path, message, hint)
 
 
 def _misspelled(text: str, path: YamlPath) -> Diagnostic:
     """Not owner/repo:quant: say what it is instead, and how to write it."""
     plain = text.strip()
     if re.match(r"https?://|hf://|(www\.)?(huggingface|hf)\.co/", plain):
-        return error(KIND, path, f"`{text}` is an address, not a repository", _from_address(plain))
+        return _wrong(path, f"`{text}` is an address, not a repository", _from_address(plain))
     if plain != text or " " in plain:
         fixed = re.sub(r"\s*([/:])\s*", r"\1", plain)
         hint = f"write {fixed}" if _HF.fullmatch(fixed) else f"write {_FORM}"
-        return error(KIND, path, f"`{text}` has spaces in it", hint)
+        return _wrong(path, f"`{text}` has spaces in it", hint)
     if "@" in plain:
         repo, _, revision = plain.partition("@")
-        return error(
-            KIND, path, f"`{text}` has a revision in it", f"write `hf: {repo}` and `revision: {revision}`"
-        )
+        hint = f"write `hf: {repo}` and `revision: {revision}`"
+        return _wrong(path, f"`{text}` has a revision in it", hint)
     if plain.count("/") > 1:
         owner, repo, *rest = plain.split("/")
         if len(rest) == 1 and _QUANT.fullmatch(rest[0]):
             message = f"`{text}` has a `/` before the quantization"
-            return error(KIND, path, message, f"write {owner}/{repo}:{rest[0]}")
+            return _wrong(path, message, f"write {owner}/{repo}:{rest[0]}")
         hint = (
             f"write `hf: {owner}/{repo}` and `file: {'/'.join(rest)}`"
             if "." in rest[-1]
             else f"write {_FORM}"
         )
-        return error(KIND, path, f"`{text}` has more than an owner and a repository", hint)
+        return _wrong(path, f"`{text}` has more than an owner and a repository", hint)
     if "/" not in plain:
-        return error(KIND, path, f"`{text}` has no owner", f"write {_FORM}")
-    return error(KIND, path, f"`{text}` is no repository on the hub", f"write {_FORM}")
+        return _wrong(path, f"`{text}` has no owner", f"write {_FORM}")
+    return _wrong(path, f"`{text}` is no repository on the hub", f"write {_FORM}")
 
 
 def _from_address(text: str) -> str:

@@ -27,12 +27,12 @@ class Scope:
 
 
 def unknown(
-    what: str, path: YamlPath, name: str, known: Iterable[str], hint: str | None = None
+    kind: str, what: str, path: YamlPath, name: str, known: Iterable[str], hint: str | None = None
 ) -> Diagnostic:
     """There is no `what` of this name; the hint is the nearest one, else `hint`, else what there is."""
     names = list(known)
     help_ = did_you_mean(name, names) or hint or _listed(what, names)
-    return error(f"link/unknown-{what.lower()}", path, f"there is no {what} `{name}`", help_)
+    return error(kind, path, f"there is no {what} `{name}`", help_)
 
 
 def _listed(what: str, names: list[str]) -> str:
@@ -57,9 +57,9 @@ def unresolved(stack: Stack, text: str, path: YamlPath) -> Diagnostic | None:
     wanted = reference(text)
     service = stack.services.get(wanted.service)
     if service is None:
-        return unknown("service", path, wanted.service, stack.services)
+        return unknown("link/unknown-service", "service", path, wanted.service, stack.services)
     if wanted.use is None or wanted.use in service.models:
         return None
     nothing = f"`{wanted.service}` offers no models: write `{wanted.service}`"
     whole = [f"{wanted.service}/{name}" for name in service.models]
-    return unknown("model", path, text, whole, None if whole else nothing)
+    return unknown("link/unknown-model", "model", path, text, whole, None if whole else nothing)

@@ -59,7 +59,7 @@ def _check_use(scope: Scope, user: str, role: str, text: str, path: YamlPath) ->
     if used == user:
         yield error("link/use-cycle", path, f"`{user}` cannot use itself")
     elif engine in scope.engines and role not in scope.engines[engine].offers:
-        message = f"`{used}` is {engine}, which cannot serve as `{role}`"
+        message = f"`{used}` runs {engine}, which cannot serve as `{role}`"
         yield error("link/role-not-offered", path, message, _able(scope, role))
 
 
@@ -116,7 +116,7 @@ def check_groups(stack: Stack) -> Iterator[Diagnostic]:
         once = len(set(group)) == len(group)
         if once and stack.services.keys() >= set(group) and not _share_gpu(stack, group):
             message = "no two services of this group share a GPU, so it has no effect"
-            yield warning("link/exclusive", path, message)
+            yield warning("link/nothing-shared", path, message)
 
 
 def _share_gpu(stack: Stack, group: Sequence[str]) -> bool:

@@ -61,7 +61,7 @@ def check(scope: Scope, options: Mapping[str, Options]) -> Iterator[Diagnostic]:
             yield from options[name].diagnostics
             yield from _check_volumes(scope, scope.engines[service.engine], service, path)
         else:
-            yield unknown("engine", (*path, "engine"), service.engine, scope.engines)
+            yield unknown("link/unknown-engine", "engine", (*path, "engine"), service.engine, scope.engines)
         if service.image is not None:
             yield from images.check(service.image, (*path, "image"))
         for use, entry in service.models.items():
@@ -71,7 +71,7 @@ def check(scope: Scope, options: Mapping[str, Options]) -> Iterator[Diagnostic]:
 def _check_host(scope: Scope, service: Service, path: YamlPath) -> Iterator[Diagnostic]:
     host = scope.stack.hosts.get(service.host)
     if host is None:
-        yield unknown("host", (*path, "host"), service.host, scope.stack.hosts)
+        yield unknown("link/unknown-host", "host", (*path, "host"), service.host, scope.stack.hosts)
     for position, index in enumerate(service.gpus):
         place = (*path, "gpus", position)
         if index in service.gpus[:position]:
@@ -102,7 +102,7 @@ def _check_use(scope: Scope, entry: Mapping[str, Any], path: YamlPath) -> Iterat
         message = f"`model` must be a name under `models`, got {shown(name)}"
         yield error("spec/type", (*path, "model"), message)
     elif name not in models:
-        yield unknown("model", (*path, "model"), name, models)
+        yield unknown("link/unknown-model", "model", (*path, "model"), name, models)
 
 
 def _check_volumes(scope: Scope, engine: Engine, service: Service, path: YamlPath) -> Iterator[Diagnostic]:
@@ -117,7 +117,7 @@ def _check_volumes(scope: Scope, engine: Engine, service: Service, path: YamlPat
             yield error("link/unknown-role", (*place, role), message, hint, at_key=True)
         if volume not in scope.stack.volumes:
             add = f"add it: volumes: {{NAME: {{path: {volume}}}}}" if "/" in volume else None
-            yield unknown("volume", (*place, role), volume, scope.stack.volumes, add)
+            yield unknown("link/unknown-volume", "volume", (*place, role), volume, scope.stack.volumes, add)
     for role, about in (roles or {}).items():
         if about.required and role not in service.volumes:
             message = f"`{service.engine}` needs the volume `{role}`: {about.description}"

@@ -125,7 +125,7 @@ class _Reader:
         if not self._aliases:
             self._found.append(
                 Diagnostic(
-                    kind=characters.KIND,
+                    kind="spec/yaml",
                     severity=Severity.ERROR,
                     path=(*path, name),
                     message=f"the key `{name}` is there twice",
