@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from stackgen import app, registry
+from stackgen.domain.diagnostic import has_errors
 from stackgen.domain.stack import Deploy
 from stackgen.domain.workload import Deployment
 from stackgen.emit import to_text
@@ -157,14 +159,32 @@ def test_config_files_come_from_beside_the_module(tmp_path: Path) -> None:
         units.evaluate(module)
 
 
+EXAMPLES = sorted(STACKS.glob("*/stack.yaml"))
+
+
+def test_the_examples_have_every_engine() -> None:
+    text = "".join(example.read_text() for example in EXAMPLES)
+    assert {name for name in registry.engine_names() if f"engine: {name}\n" not in text} == set()
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.parent.name)
+def test_every_example_would_run_on_nixos(tmp_path: Path, example: Path) -> None:
+    stack = tmp_path / "stack.yaml"
+    stack.write_text(re.sub(r"platform: \w+", "platform: nixos", example.read_text()))
+    loaded = app.load(stack)
+    found = app.deploy(app.plan(loaded.stack), "stack.yaml")
+    assert not has_errors(TARGET.render(found).diagnostics)
+    for module in modules(found, tmp_path):
+        config = units.evaluate(module)
+        units.install(units.units(config), tmp_path / "root")
+        said = {name: units.verify(name, tmp_path / "root") for name in units.units(config)}
+        assert set(said.values()) == {""}, said
+
+
 def test_the_example_of_a_nixos_machine(tmp_path: Path) -> None:
     run = stackgen("render", STACKS / "nixos-box", "-o", tmp_path)
     assert run.status == 0, run.err
     config = units.evaluate(tmp_path / "nixos" / "hydra-ai" / "default.nix")
-    found = units.units(config)
-    root = tmp_path / "root"
-    units.install(found, root)
-    assert {name: said for name in found if (said := units.verify(name, root))} == {}
     services = config["systemd"]["services"]
     assert "--gpu 0=" in services["hydra-llama"]["preStart"]
     assert " --gpu 0=0 " not in services["hydra-llama"]["preStart"]
