@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from stackgen import registry
 from stackgen.domain.diagnostic import Diagnostic, Position, Severity, StackError, error, has_errors
-from stackgen.domain.document import Document
 from stackgen.domain.linked import LinkedModel, LinkedStack
 from stackgen.domain.lock import Lock, LockEntry
 from stackgen.domain.plan import KnownModel, Plan
 from stackgen.domain.source import Positions, Source
 
 if TYPE_CHECKING:
+    from stackgen.domain.document import Document
     from stackgen.domain.workload import Deployment
     from stackgen.io.tree import RenderedFile
 
@@ -140,7 +140,7 @@ def render(planned: Plan, source: Source, targets: Sequence[str] = ()) -> Output
     return Output(files=files, diagnostics=tuple(found))
 
 
-def _texts(documents: Iterable[Document], found: list[Diagnostic]) -> dict[PurePosixPath, "RenderedFile"]:
+def _texts(documents: "Iterable[Document]", found: list[Diagnostic]) -> dict[PurePosixPath, "RenderedFile"]:
     from stackgen.emit import EmitError, to_text
     from stackgen.io.tree import RenderedFile
 

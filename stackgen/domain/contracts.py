@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from stackgen.domain.diagnostic import Diagnostic, YamlPath
-from stackgen.domain.document import Document
 from stackgen.domain.linked import LinkedService, LinkedUse
 from stackgen.domain.plan import Alternative, Demand, KnownModel, Plan, PlannedService
 from stackgen.domain.stack import Service
-from stackgen.domain.workload import Deployment, Workload
+
+if TYPE_CHECKING:
+    from stackgen.domain.document import Document
+    from stackgen.domain.workload import Deployment, Workload
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ class Engine(Protocol):
         """Ways to take less memory for one model, cheapest first."""
         ...
 
-    def lower(self, service: PlannedService, plan: Plan) -> Workload:
+    def lower(self, service: PlannedService, plan: Plan) -> "Workload":
         """What to run."""
         ...
 
@@ -90,7 +92,7 @@ class Engine(Protocol):
 class Rendered:
     """A target's documents, and what it could not express."""
 
-    documents: tuple[Document, ...]
+    documents: "tuple[Document, ...]"
     diagnostics: tuple[Diagnostic, ...] = ()
 
 
@@ -122,7 +124,7 @@ class Target(Protocol):
         """Fields of Workload that it answers with a diagnostic when they are set."""
         ...
 
-    def render(self, deployment: Deployment) -> Rendered:
+    def render(self, deployment: "Deployment") -> Rendered:
         """Documents for the hosts that have this platform; the others tell where their services listen."""
         ...
 

@@ -1,19 +1,20 @@
 """llama-server as a router: one process that starts one more for each model that is asked for."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from stackgen.domain.contracts import Engine, Parsed, Role
 from stackgen.domain.diagnostic import Diagnostic, YamlPath
 from stackgen.domain.linked import LinkedService, LinkedUse
 from stackgen.domain.plan import Alternative, Demand, KnownModel, Plan, PlannedService
 from stackgen.domain.stack import Service
-from stackgen.domain.workload import Workload
 from stackgen.engines.llama_server import rules
 from stackgen.engines.llama_server.alternatives import alternatives
 from stackgen.engines.llama_server.demand import demand
-from stackgen.engines.llama_server.lower import workload
 from stackgen.engines.llama_server.options import read_service, read_use, schema
+
+if TYPE_CHECKING:
+    from stackgen.domain.workload import Workload
 
 
 class _LlamaServer:
@@ -47,8 +48,10 @@ class _LlamaServer:
         """Smaller ways to serve one model."""
         return alternatives(service, use)
 
-    def lower(self, service: PlannedService, plan: Plan) -> Workload:
+    def lower(self, service: PlannedService, plan: Plan) -> "Workload":
         """The router with its presets file."""
+        from stackgen.engines.llama_server.lower import workload
+
         return workload(service, plan)
 
 
