@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stackgen.cli.locking import lock
+from stackgen.cli.locking import download, lock
 from stackgen.cli.output import (
     EXIT_BUG,
     EXIT_INTERRUPTED,
@@ -40,6 +40,7 @@ cli = typer.Typer(
 )
 
 cli.command()(lock)
+cli.command()(download)
 
 
 class PlanFormat(StrEnum):

@@ -52,6 +52,41 @@ def lock(
     note("\n".join(_changes(old, new)))
 
 
+def download(
+    to: Annotated[
+        Path, typer.Option("--to", metavar="DIR", help="where the volume's files go on this machine")
+    ],
+    words: StackAndModels = None,
+    host: Annotated[
+        str | None, typer.Option("--host", help="only what the services of this host need")
+    ] = None,
+    volume: Annotated[str | None, typer.Option("--volume", help="only what goes onto this volume")] = None,
+) -> None:
+    """Download locked models to this machine, each file at its pinned commit and proven by its hash."""
+    from stackgen import app
+    from stackgen.io.downloading import fetch
+
+    loaded, models = _load(words)
+    if host is not None and host not in loaded.stack.hosts:
+        fail(f"the stack has no host {host!r}", f"it has: {', '.join(loaded.stack.hosts)}")
+    if volume is not None and volume not in loaded.stack.volumes:
+        fail(f"the stack has no volume {volume!r}", f"it has: {', '.join(loaded.stack.volumes) or 'none'}")
+    everything = app.plan(loaded.stack, loaded.lock).downloads
+    chosen = [
+        d
+        for d in everything
+        if (not models or d.model in models) and host in (None, *d.hosts) and volume in (None, d.volume)
+    ]
+    if volumes := sorted({d.volume for d in chosen})[1:]:
+        fail(f"these models go onto {len(volumes) + 1} volumes", "name one with --volume")
+    if left := sorted(set(models) - {d.model for d in chosen}):
+        fail(f"`{left[0]}` is not locked, or no service stores it there", "run `stackgen lock` first")
+    if not chosen:
+        fail("nothing that is locked is to be downloaded", "run `stackgen lock` first")
+    for found in chosen:
+        fetch(found, to, note)
+
+
 def _check(loaded: "Loaded") -> int:
     from stackgen.lock.freshness import compare, findings
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from stackgen.domain.footprint import Basis, Memory, Term, TermName
 from stackgen.domain.plan import GpuLedger, Plan, Resident, Verdict
 from stackgen.domain.units import GIB, show_size
-from stackgen.report import bar
+from stackgen.report import bar, downloads
 from stackgen.report.page import Page, columns
 
 VERDICT_STYLE = {
@@ -31,7 +31,8 @@ def show(plan: Plan, page: Page) -> str:
     blocks = [_head(plan, page), *(list(_gpu(ledger, page)) for ledger in plan.gpus)]
     if plan.gpus:
         blocks.append(_legend(plan, page))
-    blocks += [_hosts(plan, page), _limits(plan), _scenarios(plan, page), _unlocked(plan, page)]
+    blocks += [_hosts(plan, page), _limits(plan), _scenarios(plan, page)]
+    blocks += [downloads.block(plan, page), _unlocked(plan, page)]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 

@@ -1,0 +1,109 @@
+"""Downloads locked files to a folder of this machine with huggingface_hub, and proves each by its hash."""
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from stackgen.domain.failure import Failure
+from stackgen.domain.units import MIB, show_size
+from stackgen.domain.workload import Download, DownloadFile
+from stackgen.io.hub_client import HubError
+
+Tell = Callable[[str], None]
+NOTES = ".stackgen"
+"""Where the state of downloads lies, beside that of the script that hosts run."""
+
+
+def fetch(download: Download, folder: Path, tell: Tell, *, endpoint: str | None = None) -> None:
+    """Bring all files of a model below a folder; what is there and proven is left alone.
+
+    Raises Failure when there is no room, when the hub does not give a file, or when it gives another one.
+    """
+    lacking = [file for file in download.files if not _is_there(file, folder)]
+    if not lacking:
+        tell(f"{download.model}: all {len(download.files)} files are there")
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _require_room(folder, sum(file.size for file in lacking))
+        for file in lacking:
+            tell(f"{download.model}: {file.target}, {show_size(file.size)}")
+            _fetch(download, file, folder, endpoint)
+    except OSError as exc:
+        raise Failure(f"{exc.filename or folder}: {exc.strerror or exc}") from exc
+    shutil.rmtree(_parts(download, folder), ignore_errors=True)
+
+
+def _parts(download: Download, folder: Path) -> Path:
+    """On the same disk as the target, so that a proven file needs only a new name."""
+    return folder / NOTES / "parts" / download.commit
+
+
+def _require_room(folder: Path, need: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if need > free:
+        raise Failure(f"{folder} has {show_size(free)} free; {show_size(need)} are to come")
+
+
+def _fetch(download: Download, file: DownloadFile, folder: Path, endpoint: str | None) -> None:
+    target = folder / file.target
+    if not (target.is_file() and target.stat().st_size == file.size):
+        part = _transfer(download, file, folder, endpoint)
+        if not _is_locked_one(part, file):
+            part.unlink(missing_ok=True)
+            raise Failure(f"what came for {file.target} is not the locked file", "run this again")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part.replace(target)
+    elif not _is_locked_one(target, file):
+        raise Failure(f"{target} is not the locked file", "move it away, and run this again")
+    notes = folder / NOTES / "verified"
+    notes.parent.mkdir(exist_ok=True)
+    with notes.open("a", encoding="utf-8") as opened:
+        opened.write(_note(file) + "\n")
+
+
+def _transfer(download: Download, file: DownloadFile, folder: Path, endpoint: str | None) -> Path:
+    from huggingface_hub import hf_hub_download
+
+    try:
+        return Path(
+            hf_hub_download(
+                download.repo,
+                file.path,
+                revision=download.commit,
+                local_dir=_parts(download, folder),
+                endpoint=endpoint,
+            )
+        )
+    except OSError as exc:
+        if exc.errno is not None:
+            raise
+        reason = " ".join(str(exc).split())[:300]
+        hint = "run this again: it goes on where it broke; a gated repository needs a login: `hf auth login`"
+        raise HubError("lock/hub", f"{download.repo}: {file.path}: {reason}", hint) from exc
+
+
+def _is_there(file: DownloadFile, folder: Path) -> bool:
+    try:
+        size = (folder / file.target).stat().st_size
+        notes = (folder / NOTES / "verified").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return False
+    return size == file.size and _note(file) in notes
+
+
+def _note(file: DownloadFile) -> str:
+    """A line as the script writes it, so that each knows what the other has proven."""
+    proof = f"sha256:{file.sha256}" if file.sha256 else f"git:{file.oid}"
+    return f"{proof} {file.size} {file.target}"
+
+
+def _is_locked_one(path: Path, file: DownloadFile) -> bool:
+    found = hashlib.new("sha256" if file.sha256 else "sha1", usedforsecurity=bool(file.sha256))
+    if not file.sha256:
+        found.update(b"blob %d\0" % file.size)
+    with path.open("rb") as opened:
+        while chunk := opened.read(4 * MIB):
+            found.update(chunk)
+    return found.hexdigest() == (file.sha256 or file.oid)
