@@ -56,9 +56,12 @@ def secret_in(text: str) -> str | None:
 
 
 def secret_under(key: str, text: str) -> str | None:
-    """The same for the value of a key, whose name may tell what the value does not."""
+    """The same for the value of a key, whose name may tell what the value does not; also for `KEY=value`."""
     if found := secret_in(text):
         return found
+    name, equals, rest = text.partition("=")
+    if equals and re.fullmatch(r"[\w-]+", name):
+        key, text = name, rest
     if _SECRET_KEY.search(key) and _RANDOM.fullmatch(text) and len(set(text)) > 5:
         return "something that looks like a secret"
     return None

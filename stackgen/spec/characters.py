@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 from stackgen.domain.diagnostic import Diagnostic, Position, Severity
+from stackgen.domain.secrets import masked
 
 LINE_BREAK: Final = re.compile(r"\r\n|\r|\n")
 
@@ -11,7 +12,12 @@ LINE_BREAK: Final = re.compile(r"\r\n|\r|\n")
 def problem(position: Position, message: str, hint: str | None = None) -> Diagnostic:
     """A finding about the text itself."""
     return Diagnostic(
-        kind="spec/yaml", severity=Severity.ERROR, path=(), message=message, hint=hint, position=position
+        kind="spec/yaml",
+        severity=Severity.ERROR,
+        path=(),
+        message=masked(message),
+        hint=hint and masked(hint),
+        position=position,
     )
 
 

@@ -59,7 +59,8 @@ def _secrets(data: Any, path: YamlPath, positions: Positions) -> Iterator[tuple[
     """Literal secrets with their text. The diagnostic of a key names the mapping, not the key."""
     if isinstance(data, dict):
         for key, value in data.items():
-            if kind := secret_in(key):
+            name, _, glued = key.partition(":")
+            if kind := secret_in(key) or secret_under(name, glued):
                 yield replace(_literal(kind, path), position=positions.locate((*path, key), at_key=True)), key
             yield from _secrets(value, (*path, key), positions)
     elif isinstance(data, list):
@@ -81,8 +82,8 @@ def _without(found: list[Diagnostic], secrets: list[tuple[Diagnostic, str]]) -> 
     for diagnostic in found:
         if any(secret.path == diagnostic.path or text in diagnostic.path for secret, text in secrets):
             continue
-        message, hint = diagnostic.message, diagnostic.hint
+        message, around = diagnostic.message, diagnostic.path
         for _, text in secrets:
             message = message.replace(text, "****")
-            hint = hint.replace(text, "****") if hint else None
-        yield replace(diagnostic, message=message, hint=hint)
+        has_secret = any(secret.path[: len(around)] == around for secret, _ in secrets)
+        yield replace(diagnostic, message=message, hint=None if has_secret else diagnostic.hint)

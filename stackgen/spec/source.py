@@ -6,9 +6,11 @@ over what it merges, and of several merged mappings the first wins.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Final, NoReturn
 
-from stackgen.domain.diagnostic import Diagnostic, Position, Severity, StackError, YamlPath
+from stackgen.domain.diagnostic import Diagnostic, Position, StackError, YamlPath
+from stackgen.domain.secrets import masked
 from stackgen.domain.source import WHOLE_FILE, Positions, Source
 from stackgen.spec import characters
 from stackgen.spec.nodes import MAX_DEPTH, AliasNode, ListNode, MapNode, Node, ScalarNode, compose
@@ -123,17 +125,11 @@ class _Reader:
         if name not in own:
             return False
         if not self._aliases:
-            self._found.append(
-                Diagnostic(
-                    kind="spec/yaml",
-                    severity=Severity.ERROR,
-                    path=(*path, name),
-                    message=f"the key `{name}` is there twice",
-                    hint="remove one of them, or merge the two",
-                    related=((own[name], "first defined here"),),
-                    position=position,
-                )
+            twice = characters.problem(
+                position, f"the key `{name}` is there twice", "remove one, or merge the two"
             )
+            related = ((own[name], "first defined here"),)
+            self._found.append(replace(twice, path=(*path, masked(name)), related=related))
         return True
 
     def _count(self, path: YamlPath) -> None:

@@ -4,7 +4,7 @@ import re
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stackgen.domain.diagnostic import Diagnostic, Position, Severity, error, warning
@@ -173,6 +173,7 @@ def test_excerpts(line: str, column: int, length: int, room: int, expected: tupl
     st.integers(1, 300),
     st.integers(20, 200),
 )
+@settings(deadline=None)
 def test_an_excerpt_fits_and_its_mark_is_below_it(line: str, column: int, length: int, room: int) -> None:
     text, marks = excerpt(line, column, length, room)
     assert width(text) <= room
@@ -182,6 +183,7 @@ def test_an_excerpt_fits_and_its_mark_is_below_it(line: str, column: int, length
 
 
 @given(st.text(max_size=200), st.text(max_size=50), st.integers(1, 120))
+@settings(deadline=None)
 def test_any_message_can_be_shown(message: str, hint: str, width_: int) -> None:
     assert plain(error("x/y", ("version",), message, hint or None), width=width_).endswith("1 error\n")
 

@@ -269,6 +269,7 @@ def changed(draw: st.DrawFn, text: str) -> str:
 
 
 @given(changed(EXAMPLE))
+@settings(deadline=None)
 def test_no_change_to_the_example_crashes(text: str) -> None:
     source, found = findings(text)
     for diagnostic in found:
@@ -281,7 +282,7 @@ STACKS = sorted((Path(__file__).parent.parent.parent / "stacks").glob("*/stack.y
 
 @pytest.mark.parametrize("file", STACKS, ids=lambda file: file.parent.name)
 @given(data=st.data())
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 def test_no_change_to_a_stack_of_real_engines_crashes(file: Path, data: st.DataObject) -> None:
     text = data.draw(changed(file.read_text("utf-8")))
     source, found = findings(text, engines=registry.engines(), platforms=registry.platforms())

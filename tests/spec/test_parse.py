@@ -1,7 +1,7 @@
 """Source -> Stack: the shape of the language, and no secrets."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stackgen.domain.diagnostic import StackError
@@ -66,6 +66,10 @@ SECRETS = {
     "long": ("env: {A_TOKEN: %s}", "notAreal0" * 30),
     "quoted": ("env: {A_TOKEN: '%s'}", 'not"areal0'),
     "in a list": ("options: {args: [--token, %s]}", "hf_" + "notARealToken0123456789"),
+    "in a list of variables": ("env: [A=1, HF_TOKEN=%s]", "hf_" + "notARealToken0123456789"),
+    "in a list of variables, by name": ("env: [A_PASSWORD=%s]", "notARealPassword1"),
+    "in an argument": ("options: {args: [--api-key=%s]}", "notARealPassword1"),
+    "glued to its key": ("options: {api_key:%s}", "notARealPassword1"),
     "twice": ("env: {A: %s, B: [1]}", "hf_" + "notARealToken0123456789"),
 }
 
@@ -78,6 +82,17 @@ def test_a_literal_secret_is_an_error_that_no_form_of_report_repeats(line: str, 
     told = show(found, source, width=200, color=True) + github(found, source) + str(as_dicts(found, source))
     for part in (secret, secret[:20], secret[-12:]):
         assert part not in told
+
+
+def test_a_syntax_error_does_not_repeat_a_secret() -> None:
+    token = "hf_" + "notARealToken0123456789"
+    for text in (f"{token}: 1\n{token}: 2\n", f"a: {token}\n  b: 1\n", f"a: *{token}\n", f"{token}\nb: 1\n"):
+        source, found = findings(text)
+        assert found
+        told = (
+            show(found, source, width=200, color=True) + github(found, source) + str(as_dicts(found, source))
+        )
+        assert token not in told
 
 
 def test_a_reference_to_a_secret_is_not_a_secret() -> None:
@@ -100,6 +115,7 @@ def test_a_reference_to_a_secret_is_not_a_secret() -> None:
         max_leaves=8,
     )
 )
+@settings(deadline=None)
 def test_any_data_is_a_stack_or_an_error(data: object) -> None:
     try:
         parse(Source("stack.yaml", "", data))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml as pyyaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stackgen.domain.diagnostic import Diagnostic, Position, StackError
@@ -244,6 +244,7 @@ FRAGMENTS = (
 
 
 @given(st.text() | st.lists(st.sampled_from(FRAGMENTS), max_size=30).map("".join))
+@settings(deadline=None)
 def test_any_text_is_read_or_refused_at_a_place_inside_it(text: str) -> None:
     try:
         found = read("stack.yaml", text)
