@@ -92,13 +92,18 @@ def presets(
 
     `folder` is the folder of the host that is mounted at /models.
     """
-    options = _options(service)
-    common = {n: v for n, v in effective(service, {}).items() if n not in beating(options)}
+    options, cases = _options(service), [case(service, use) for use in service.models]
+    beaten = beating(options)
+    # What one model must not inherit, such as shares of a GPU that it does not use, is no common default.
+    common = {
+        name: value
+        for name, value in effective(service, {}).items()
+        if name not in beaten and all(name in this.values for this in cases)
+    }
     sections = {DEFAULTS: _spelled(common, {}, options.build)}
-    for use in service.models:
-        this = case(service, use)
-        own = {n: v for n, v in this.values.items() if n not in beating(options) and common.get(n) != v}
-        sections[use.id] = {
+    for this in cases:
+        own = {n: v for n, v in this.values.items() if n not in beaten and common.get(n) != v}
+        sections[this.use.id] = {
             **_files(this, known, folder),
             **({"load-on-startup": "true"} if this.own.load_on_startup else {}),
             **_spelled(own, common, options.build),

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from stackgen.domain.wording import one_of, quoted
+from stackgen.domain.wording import one_of, quoted, shown
 
 Value = bool | int | float | str | tuple[int | float | str, ...]
 """An option's value in its canonical form; lists are tuples."""
@@ -31,7 +31,7 @@ class Kind:
 
 def must_be(words: str, value: object) -> ValueError:
     """The complaint about a value that is none of what `words` say."""
-    return ValueError(f"must be {words}, got {json.dumps(value, ensure_ascii=False, default=str)}")
+    return ValueError(f"must be {words}, got {shown(value)}")
 
 
 def is_int(value: object) -> bool:
