@@ -14,9 +14,11 @@ def cache_bytes(facts: ModelFacts, params: LlamaParams, geo: Geometry, placement
     widest_v = max((a.heads_kv * a.value_length for a in _cached(facts)), default=0)
     totals = [0] * placement.places
     for i, layer in enumerate(facts.layers):
+        where = placement.layers[i] if geo.offload_cache else placement.host
         if layer.attention is not None and layer.attention.cached:
-            where = placement.layers[i] if geo.offload_cache else placement.host
             totals[where] += layer_bytes(layer.attention, facts, params, geo, widest_v)
+        elif "padded_values" in facts.traits and not geo.flash_attn:
+            totals[where] += geo.n_ctx_seq * geo.n_stream * row_bytes(params.type_v, widest_v)
     return totals
 
 

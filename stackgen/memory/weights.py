@@ -44,8 +44,12 @@ def _place_of(facts: ModelFacts, placement: Placement, w: Weight) -> int:
 def tied_output(facts: ModelFacts, placement: Placement) -> Iterator[tuple[Weight, int]]:
     """A second copy of the embedding as the output matrix, where that is a GPU's and the file has none."""
     embedding = facts.by_name.get("token_embd.weight")
-    if embedding is None or "output.weight" in facts.by_name or "no_head" in facts.traits:
+    if (
+        embedding is None
+        or "output.weight" in facts.by_name
+        or not {"no_head", "head_on_input"}.isdisjoint(facts.traits)
+    ):
         return
     where = placement.output_of("token_embd.weight")
-    if where != placement.of("token_embd.weight", None):
+    if where != placement.of("token_embd.weight", None) or "tied_twice" in facts.traits:
         yield embedding, where

@@ -7,6 +7,8 @@ from stackgen.domain.facts import Weight
 if TYPE_CHECKING:
     from stackgen.facts.derive import Keys
 
+GLM_5_2_CONTEXT: Final = 1048576
+"""From this trained context on, a file that does not list its indexers has them in every fourth layer (glm-dsa.cpp)."""
 # Gemma 3n keeps a cache for its first 20 layers; the rest read the last two of these (gemma3n.cpp).
 CACHED_FROM_START: Final = {"gemma3n": 20}
 
@@ -28,4 +30,6 @@ def indexer_length(architecture: str, keys: "Keys", weights: tuple[Weight, ...],
         owns = keys.values.get("attention.indexer.types")
         if isinstance(owns, tuple) and index < len(owns):
             return length if owns[index] else 0
+        if keys.number("context_length") >= GLM_5_2_CONTEXT:
+            return length if index < 2 or (index - 2) % 4 == 0 else 0
     return length if any(w.name.startswith("indexer") for w in weights) else 0

@@ -4,6 +4,10 @@
 |---|---|
 | `no_cache` | an encoder or diffusion model: attention within the batch, nothing kept |
 | `no_head` | the result is embeddings: no logits, and no second copy of the embedding matrix |
+| `no_logits` | the result is embeddings, although the output matrix is loaded |
+| `tied_twice` | a missing output matrix is a second copy of the embedding wherever it is |
+| `head_on_input` | a missing output matrix is the embedding itself, used where that is |
+| `padded_values` | without flash attention layers without attention keep values all the same |
 | `no_rope` | no rotary positions |
 | `rope_in_windows` | rotary positions in the layers with a window alone |
 | `rope_not_every_4th` | every fourth layer has none |
@@ -64,7 +68,11 @@ _NO_ROPE = (
 
 _ROWS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("no_cache", _ENCODERS + _DIFFUSION),
-    ("no_head", _ENCODERS),
+    ("no_head", tuple(x for x in _ENCODERS if x not in ("gemma-embedding", "llama-embed"))),
+    ("no_logits", ("gemma-embedding", "llama-embed")),
+    ("tied_twice", ("gemma3n", "gemma4")),
+    ("head_on_input", ("bitnet",)),
+    ("padded_values", ("deci",)),
     ("no_rope", _NO_ROPE),
     (
         "rope_in_windows",

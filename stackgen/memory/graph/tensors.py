@@ -114,6 +114,10 @@ class Graph:
         t.place = place
         return t
 
+    def blank(self, kind: str, *ne: int) -> Tensor:
+        """A tensor to be filled."""
+        return Tensor(kind, _four(ne))
+
     def expand(self, t: Tensor) -> Tensor:
         """Append what t needs and t itself (`ggml_build_forward_expand`)."""
         if t.seen:

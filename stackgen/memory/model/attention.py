@@ -3,6 +3,7 @@
 from stackgen.domain.facts import Attention
 from stackgen.memory.graph.tensors import Tensor
 from stackgen.memory.model.builder import Builder
+from stackgen.memory.model.sparse import chosen_mask
 
 
 def attention(b: Builder, cur: Tensor, a: Attention) -> Tensor:
@@ -183,8 +184,8 @@ def multi_head(
     q = g.view(q, q.ne[0], q.ne[1], tokens, streams, nb=(nb[1], nb[2], nb[2] * tokens))
     q, k, v = (g.permute(t, 0, 2, 1, 3) for t in (q, k, v))
     if b.inputs.flash_attn:
-        if "no_cache" in b.facts.traits:
-            k, v = (g.own(t, kind="f16") for t in (k, v))
+        # Flash attention reads f16 or quantised keys and values.
+        k, v = (g.own(t, kind="f16") if t.type == "f32" else t for t in (k, v))
         out = g.flash_attn(q, k, v, mask, sinks)
         out.wanted = b.home
         if v_b is not None:
@@ -211,10 +212,11 @@ def latent(b: Builder, cur: Tensor, a: Attention) -> Tensor:
     g, n, heads = b.g, b.n, a.heads
     rank = b.facts.number("attention.kv_lora_rank")
     if b.has("attn_q_a.weight"):
-        q = b.norm(b.linear("attn_q_a", cur), "attn_q_a_norm")
-        q = b.linear("attn_q_b", q)
+        small = b.norm(b.linear("attn_q_a", cur), "attn_q_a_norm")
+        mask = chosen_mask(b, cur, small, a)
+        q = b.linear("attn_q_b", small)
     else:
-        q = b.linear("attn_q", cur)
+        q, mask = b.linear("attn_q", cur), None
     length = q.ne[0] // heads
     q = g.reshape(q, length, heads, n)
     both = b.linear("attn_kv_a_mqa", cur)
@@ -241,7 +243,7 @@ def latent(b: Builder, cur: Tensor, a: Attention) -> Tensor:
     g.expand(g.set_rows(cache, g.view(k, k.ne[0], n, nb=(k.strides[2],)), b.inputs.cache_rows("k", a.window)))
     keys = g.view(cache, k.ne[0], 1, cells, streams)
     values = g.view(keys, rank, 1, cells, streams, nb=keys.strides[1:])
-    return project(b, multi_head(b, q, keys, values, a, v_b=b.weight("attn_v_b.weight")))
+    return project(b, multi_head(b, q, keys, values, a, v_b=b.weight("attn_v_b.weight"), mask=mask))
 
 
 def _decompressed(

@@ -57,6 +57,15 @@ class Inputs:
             n *= 2
         return self._once(f"rot {which} {bool(window)}", "f32", n, n)
 
+    def indexer_mask(self) -> Tensor:
+        """The mask of sparse attention's indexer, always f16."""
+        streams, cells = self.geo.n_stream, self.geo.cells(None, swa_full=True)
+        return self._once("indexer mask", "f16", cells, self.geo.n_ubatch // streams, 1, streams)
+
+    def matrix(self, name: str, n: int) -> Tensor:
+        """A square matrix."""
+        return self._once(name, "f32", n, n)
+
     def states(self) -> Tensor:
         """Which recurrent state belongs to which sequence."""
         return self._once("states", "i32", self.geo.n_seq)
@@ -79,6 +88,8 @@ class Builder:
         self._moved: Mapping[str, int] = {}
         self._tables: dict[int, Mapping[str, Weight]] = {}
         self._globals: dict[str, Tensor] = {}
+        self.chosen: Tensor | None = None
+        """The cells that sparse attention attends to, as the last indexer chose them."""
         self.raw_embeddings: Tensor | None = None
         """The rows as they came, deepstack features of images included."""
 
@@ -249,16 +260,16 @@ class Builder:
             (cur,) = self.pick_outputs(cur)
             cur.output = True
         pooled = pooling(self, cur) if self.params.embeddings else None
-        if "no_head" not in traits:
+        if "no_head" not in traits and "no_logits" not in traits:
             names = facts.by_name
             matrix = names.get("output.weight") or names.get("token_embd.weight")
             rows = matrix.shape[-1] if matrix else facts.vocab_size
             tied = "output.weight" not in names
-            place = (
-                self.placement.output_of("token_embd.weight")
-                if tied
-                else self.placement.of("output.weight", None)
-            )
+            place = self.placement.of("output.weight", None)
+            if tied:
+                on_input = "head_on_input" in traits
+                name = "token_embd.weight"
+                place = self.placement.of(name, None) if on_input else self.placement.output_of(name)
             cur = self.g.mul_mat(self.g.weight(place, self.embd, rows), cur)
             if "output.bias" in names:
                 cur = self.g.add(cur, self.g.weight(place, rows))
