@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from stackgen.domain.linked import LinkedService, LinkedUse
 from stackgen.domain.plan import Alternative
 from stackgen.engines.llama_server.effective import Case, beating, case
-from stackgen.engines.llama_server.options import UseOptions, yaml_line
+from stackgen.engines.llama_server.keys import yaml_line
+from stackgen.engines.llama_server.options import UseOptions
 from stackgen.engines.llama_server.values import Value
 
 LEAST_CONTEXT = 8192

@@ -62,7 +62,7 @@ def _answer(this: Case, known: Mapping[str, KnownModel]) -> _Answer:
         if exc.kind in OWN_RULES:
             return _Answer(None)
         message = f"llama-server would not load `{this.use.id}`: {exc.message}"
-        return _Answer(None, (error(f"llama-server/{exc.kind}", this.use.path, message, exc.hint or None),))
+        return _Answer(None, (error("llama-server/refused", this.use.path, message, exc.hint or None),))
 
 
 def _nothing_known(this: Case) -> Diagnostic:

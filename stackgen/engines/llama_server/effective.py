@@ -7,7 +7,8 @@ from typing import Any, Final
 from stackgen.domain.diagnostic import YamlPath
 from stackgen.domain.linked import LinkedGpu, LinkedService, LinkedUse
 from stackgen.domain.units import MIB
-from stackgen.engines.llama_server.options import ServiceOptions, UseOptions, yaml_line
+from stackgen.engines.llama_server.keys import yaml_line
+from stackgen.engines.llama_server.options import ServiceOptions, UseOptions
 from stackgen.engines.llama_server.params import AUTO_SLOTS, Values
 from stackgen.engines.llama_server.table import Role
 from stackgen.engines.llama_server.values import Value

@@ -1,25 +1,23 @@
 """What stands below `options` and below each model: checked against the option table of the image's build."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from stackgen.domain.contracts import Parsed
-from stackgen.domain.diagnostic import Diagnostic, YamlPath, did_you_mean, error, has_errors, warning
+from stackgen.domain.diagnostic import Diagnostic, YamlPath, error, has_errors, warning
 from stackgen.domain.linked import SecretKey
 from stackgen.domain.llama import LATEST_BUILD
 from stackgen.domain.plan import Limit
 from stackgen.domain.stack import Name, SecretValue, Service, Strict
 from stackgen.domain.validation import validate
-from stackgen.emit.ini import why_not
-from stackgen.engines.llama_server import absence, argv, image, table
+from stackgen.engines.llama_server import argv, image, table
 from stackgen.engines.llama_server.argv import Given
 from stackgen.engines.llama_server.image import Backend
+from stackgen.engines.llama_server.keys import properties, read_values
 from stackgen.engines.llama_server.params import Values
-from stackgen.engines.llama_server.table import Option, Presence, Role, Spelling
-from stackgen.engines.llama_server.values import Value
 
 
 class RouterKeys(Strict):
@@ -159,118 +157,6 @@ def _about_build(
         )
 
 
-def read_values(
-    given: Mapping[str, Any], build: int, path: YamlPath, *, allowed: Collection[str]
-) -> tuple[dict[str, Value], list[Diagnostic]]:
-    """Table-driven options by canonical name; `allowed` are further keys, for hints."""
-    at = table.nearest_read(build)
-    values: dict[str, Value] = {}
-    found: list[Diagnostic] = []
-    for key, raw in given.items():
-        option = table.by_yaml_name().get(key)
-        if option is None:
-            found.append(_unknown(key, raw, at, path, allowed))
-            continue
-        wrong = list(_misfit(option, raw, at, (*path, key)))
-        found += wrong
-        if not has_errors(wrong):
-            values[option.name] = option.kind(at).read(raw)
-    return values, found
-
-
-def _misfit(option: Option, raw: Any, build: int, place: YamlPath) -> Iterator[Diagnostic]:
-    """What is wrong with an option that exists."""
-    written = option.yaml_name
-    if option.role in (Role.INFO, Role.ROUTER, Role.STACK) or option.name == "load-on-startup":
-        yield _misplaced(option, place)
-        return
-    presence = option.presence(build)
-    if presence in (Presence.NOT_YET, Presence.REMOVED):
-        message = absence.sentence(option, option.spellings[0], written, build)
-        hint = absence.hint(option, build, yaml_line, on=raw is not False)
-        yield error("llama-server/not-in-build", place, message, hint, at_key=True)
-        return
-    if presence is Presence.UNCERTAIN:
-        message = f"whether build b{build} has `{written}` is not known: {_seen(option)}"
-        yield warning("llama-server/uncertain-option", place, message, at_key=True)
-    try:
-        text = option.kind(build).spell(option.kind(build).read(raw))
-    except ValueError as exc:
-        words = option.kind(build).schema.get("enum", ())
-        hint = did_you_mean(raw, [w for w in words if isinstance(w, str)]) if isinstance(raw, str) else None
-        yield error("spec/value", place, f"`{written}` {exc}", hint)
-        return
-    if reason := why_not(text):
-        message = f"`{written}` cannot be written into a presets file: {reason}"
-        instead = option.instead(on=True)
-        hint = f"write `{yaml_line(*instead[0])}`" if instead else None
-        yield error("llama-server/not-expressible", place, message, hint)
-
-
-def _seen(option: Option) -> str:
-    return f"first seen in b{option.since}" + (f", last in b{option.until}" if option.until else "")
-
-
-_MISPLACED: dict[Role, tuple[str, str]] = {
-    Role.INFO: ("llama-server/reserved-option", "only prints something and exits"),
-    Role.ROUTER: ("llama-server/reserved-option", "belongs to the router, which ignores it in a preset"),
-    Role.STACK: (
-        "llama-server/misplaced-option",
-        "is no option here: it follows from the rest of stack.yaml",
-    ),
-    Role.PRESET: ("llama-server/misplaced-option", "belongs to a model"),
-}
-
-
-def _misplaced(option: Option, place: YamlPath) -> Diagnostic:
-    kind, reason = _MISPLACED[option.role]
-    return error(kind, place, f"`{option.yaml_name}` {reason}", place_hint(option), at_key=True)
-
-
-def place_hint(option: Option) -> str:
-    """Where to write instead what a row with another role stands for."""
-    note = option.note or ("nothing" if option.role is Role.INFO else "it under a model")
-    return f"leave it out{note.removeprefix('nothing')}" if note.startswith("nothing") else f"write {note}"
-
-
-def yaml_line(name: str, value: str | None) -> str:
-    """A canonical name as stack.yaml writes it."""
-    option = next((o for o in table.options() if o.name == name), None)
-    key = option.yaml_name if option else name.replace("-", "_")
-    return key if value is None else f"{key}: {value}"
-
-
-def _unknown(key: str, raw: Any, build: int, path: YamlPath, allowed: Collection[str]) -> Diagnostic:
-    found = table.find(key)
-    if found is None:
-        names = [o.yaml_name for o in table.options() if o.presence(build) is Presence.YES]
-        plain = [name for name in names if table.by_yaml_name()[name].role in (Role.PLAIN, Role.PRESET)]
-        hint = (
-            did_you_mean(key, [*allowed, *plain]) or "`llama-server --help` lists the options of your build"
-        )
-        return error(
-            "spec/unknown-key", (*path, key), f"llama-server has no option `{key}`", hint, at_key=True
-        )
-    option, spelling = found
-    if option.role in (Role.INFO, Role.ROUTER, Role.STACK):
-        return _misplaced(option, (*path, key))
-    return error(
-        "llama-server/spelling",
-        (*path, key),
-        f"`{key}` is another spelling of `{option.yaml_name}`",
-        f"write `{_respelled(option, spelling, raw, build)}`",
-        at_key=True,
-    )
-
-
-def _respelled(option: Option, spelling: Spelling, raw: Any, build: int) -> str:
-    if option.presence(build) is Presence.REMOVED and (pairs := option.instead(on=not spelling.negated)):
-        return yaml_line(*pairs[0])
-    if spelling.negated and isinstance(raw, bool):
-        return f"{option.yaml_name}: {'false' if raw else 'true'}"
-    return option.yaml_name
-
-
 def schema() -> tuple[dict[str, Any], dict[str, Any]]:
     """JSON Schemas of `options` and of one entry of `models`, for the newest build."""
     return _with_values(RouterKeys), _with_values(ModelKeys)
@@ -278,12 +164,4 @@ def schema() -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _with_values(model: type[Strict]) -> dict[str, Any]:
     own = model.model_json_schema()
-    usable = (o for o in table.options() if o.role in (Role.PLAIN, Role.PRESET))
-    listed = {o.yaml_name: _described(o) for o in usable if o.presence(LATEST_BUILD) is Presence.YES}
-    return own | {"properties": {**listed, **own["properties"]}, "additionalProperties": False}
-
-
-def _described(option: Option) -> dict[str, Any]:
-    first = option.spellings[0].argument
-    since = "" if option.since == table.builds()[0] else f", from b{option.since}"
-    return {"description": f"llama-server's {first}{since}", **option.kind(LATEST_BUILD).schema}
+    return own | {"properties": {**properties(), **own["properties"]}, "additionalProperties": False}

@@ -166,7 +166,7 @@ def test_what_the_engine_refuses_is_an_error() -> None:
     answer = demand(service("split_mode: none, main_gpu: 5"))
     assert answer.unknown
     (finding,) = answer.diagnostics
-    assert finding.kind == "llama-server/main-gpu-out-of-range"
+    assert finding.kind == "llama-server/refused"
     assert finding.path == ("services", "it", "models", "it")
 
 

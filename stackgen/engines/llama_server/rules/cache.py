@@ -57,7 +57,8 @@ def types_on_cpu(this: Case, known: Mapping[str, KnownModel]) -> Iterator[Diagno
     what = (
         "so llama-server computes attention on the CPU without a word, 25 to 45 times slower"
         if this.values["flash-attn"] == "on"
-        else "so flash attention is switched off, and a quantized V cache then fails to load"
+        else "so flash attention is switched off"
+        + ("" if value in _UNQUANTIZED else ", and the V cache then fails to load")
     )
     yield error(
         "llama-server/cache-types-on-cpu",

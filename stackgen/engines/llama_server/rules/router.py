@@ -7,7 +7,7 @@ from stackgen.domain.diagnostic import Diagnostic, error, warning
 from stackgen.domain.linked import LinkedService
 from stackgen.engines.llama_server import table
 from stackgen.engines.llama_server.argv import Given
-from stackgen.engines.llama_server.options import place_hint, yaml_line
+from stackgen.engines.llama_server.keys import place_hint, yaml_line
 from stackgen.engines.llama_server.table import Role
 
 FIRST_OFF_THE_GPU: Final = 9496
