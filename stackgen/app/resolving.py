@@ -91,7 +91,7 @@ class Resolver:
         for file in selection.files:
             key = _file_key(repository, file)
             if file.path.endswith(".gguf") and key not in self.gguf:
-                self.gguf[key] = self._submit(partial(self._header, repository, file, _parse_gguf))
+                self.gguf[key] = self._submit(partial(self._header, repository, file, _gguf_parser()))
             if file.path.endswith(".safetensors") and key not in self.safetensors:
                 self.safetensors[key] = self._submit(
                     partial(self._header, repository, file, _parse_safetensors)
@@ -174,8 +174,14 @@ def _finding(exc: HubError, model: LinkedModel) -> Diagnostic:
     return error(exc.kind, (*model.path, "hf"), str(exc), exc.hint)
 
 
-def _parse_gguf(data: memoryview, file_size: int | None) -> GgufHeader:
-    return gguf.parse_header(data, file_size=file_size)
+def _gguf_parser() -> Parse[GgufHeader]:
+    """A parser for one file, which remembers how far it came."""
+    passed: gguf.Passed = {}
+
+    def parse(data: memoryview, file_size: int | None) -> GgufHeader:
+        return gguf.parse_header(data, file_size=file_size, passed=passed)
+
+    return parse
 
 
 def _parse_safetensors(data: memoryview, file_size: int | None) -> tuple[safetensors.Tensor, ...]:

@@ -49,11 +49,17 @@ LEAST_TENSOR: Final = 8 + 4 + 4 + 8
 PREAMBLE: Final = 4 + 4 + 8 + 8
 
 
+STRINGS_AT_ONCE: Final = 8192
+Passed = dict[int, tuple[int, int]]
+"""By the place where an array of strings starts: how far it was passed over, and how many strings are left."""
+
+
 class _Cursor:
     """A place in the bytes that never passes their end, nor what a header may take."""
 
-    def __init__(self, data: bytes | memoryview, file_size: int | None) -> None:
+    def __init__(self, data: bytes | memoryview, file_size: int | None, passed: Passed) -> None:
         self.data = data
+        self.passed = passed
         self.file_size = file_size
         self.limit = MAX_HEADER if file_size is None else min(file_size, MAX_HEADER)
         self.end = min(len(data), self.limit)
@@ -97,19 +103,35 @@ class _Cursor:
     def pass_over(self, item_type: int, length: int) -> SkippedArray:
         """Steps over the items of an array."""
         if item_type == STRING:
-            self.take(end_of_strings(self.data, self.pos, length, self.end, self.order) - self.pos)
+            self.take(self.end_of_strings(length) - self.pos)
         else:
             self.take(length * LEAST_BYTES[item_type])
         return SkippedArray(item_type, length)
 
+    def end_of_strings(self, count: int) -> int:
+        """Where the next strings end, or the least place where they may; goes on from where it came before."""
+        pos, left = self.passed.get(self.pos, (self.pos, count))
+        while left:
+            some = min(left, STRINGS_AT_ONCE)
+            end = end_of_strings(self.data, pos, some, self.end, self.order)
+            if end > self.end:
+                return end + LEAST_BYTES[STRING] * (left - some)
+            pos, left = self.passed[self.pos] = (end, left - some)
+        return pos
 
-def parse_header(data: bytes | memoryview, *, file_size: int | None = None) -> GgufHeader:
+
+def parse_header(
+    data: bytes | memoryview, *, file_size: int | None = None, passed: Passed | None = None
+) -> GgufHeader:
     """The header at the start of `data`: a whole file, or as much of its beginning as there is so far.
+
+    Whoever calls again with more bytes of the same file gives the same `passed`, so that the tokenizer is
+    gone through only once.
 
     Arrays of the tokenizer, and any with more than MAX_BUILT items, are passed over (`SkippedArray`).
     Raises Truncated when more of the file is needed, FormatError when no more bytes can help.
     """
-    cursor = _Cursor(data, file_size)
+    cursor = _Cursor(data, file_size, {} if passed is None else passed)
     n_tensors, n_entries = _preamble(cursor)
     metadata = _metadata(cursor, n_entries)
     alignment = _alignment(metadata)
