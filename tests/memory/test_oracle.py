@@ -66,6 +66,29 @@ def test_architectures_that_were_not_looked_at(
     assert gpus.under[0] <= 16 * MIB
 
 
+def test_flags_drawn_at_random(capsys: pytest.CaptureFixture[str]) -> None:
+    gpus, host = score("random")
+    with capsys.disabled():
+        sys.stdout.write(table("GPUs, random flags", gpus) + table("host, random flags", host))
+    assert gpus.share("model") == host.share("model") == 100
+    assert gpus.share("context") == host.share("context") == 100
+    assert percentile(gpus.errors, 95) <= 0.01
+    assert max(gpus.errors)[0] <= 0.6
+    assert max(host.errors)[0] <= 0.01
+    assert gpus.under[0] <= 2 * MIB
+
+
+def test_a_second_batch_of_architectures(capsys: pytest.CaptureFixture[str]) -> None:
+    gpus, host = score("second")
+    with capsys.disabled():
+        sys.stdout.write(table("GPUs, second batch", gpus) + table("host, second batch", host))
+    assert gpus.share("model") == host.share("model") == 100
+    assert gpus.share("context") == host.share("context") == 100
+    assert percentile(gpus.errors, 95) <= 0.5
+    assert max(gpus.errors)[0] <= 2.1
+    assert gpus.under[0] <= 16 * MIB
+
+
 @pytest.mark.parametrize(
     ("name", "kind"),
     [

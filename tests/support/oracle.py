@@ -38,7 +38,7 @@ def cases(name: str) -> tuple[Case, ...]:
 
 
 def _cases(name: str) -> Iterator[Case]:
-    folder = TESTS / "oracle" / "headers" if name == "more" else TESTS / "headers"
+    folder = TESTS / "oracle" / "headers" if name in {"more", "second"} else TESTS / "headers"
     for line in (TESTS / "oracle" / f"cases_{name}.jsonl").read_text().splitlines():
         row: dict[str, Any] = json.loads(line)
         yield Case(
