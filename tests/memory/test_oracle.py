@@ -100,6 +100,7 @@ def test_a_second_batch_of_architectures(capsys: pytest.CaptureFixture[str]) -> 
         ("ref-005", "argument"),
         ("ref-006", "main-gpu-out-of-range"),
         ("ref-007", "graph-too-large"),
+        ("r1-127", "graph-too-large"),
     ],
 )
 def test_refused_as_the_engine_refuses(name: str, kind: str) -> None:
