@@ -39,6 +39,8 @@ class LlamaParams:
     op_offload: bool = True
     embeddings: bool = False
     """Also set by --reranking and --pooling: every token of a batch is an output row."""
+    all_outputs: bool = False
+    """The same without an embeddings model: what llama-fit-params reserves, and servers before b9496."""
     cache_ram_mib: int = 8192
     ctx_checkpoints: int = 32
     mmproj_offload: bool = True

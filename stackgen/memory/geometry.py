@@ -54,7 +54,8 @@ def geometry(facts: ModelFacts, params: LlamaParams) -> Geometry:
     n_ctx_seq = n_ctx if unified else pad(max(1, n_ctx // n_seq), 256)
     # Embeddings need a whole batch in one micro-batch: the server lowers the batch to fit.
     n_batch = min(params.n_batch, params.n_ubatch or params.n_batch) if params.embeddings else params.n_batch
-    rows = n_batch if params.embeddings else max(1, min(n_batch, n_seq * (1 + _drafts(params))))
+    every_token = params.embeddings or params.all_outputs
+    rows = n_batch if every_token else max(1, min(n_batch, n_seq * (1 + _drafts(params))))
     if "no_causal" not in facts.traits:
         n_batch = min(n_batch, params.n_ctx or facts.context_length)
     n_ubatch = min(n_batch, params.n_ubatch or n_batch)
