@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from stackgen.domain.linked import ModelRequest
-from stackgen.domain.lock import Lock, LockedFile, LockEntry, Pin
+from stackgen.domain.lock import Lock, LockedFile, LockEntry, Pin, TensorGroup
 from stackgen.facts.derive import derive
 from stackgen.formats.gguf import parse_header
 from stackgen.lock.codec import LockError, dumps, loads
@@ -27,6 +27,8 @@ def entry(header: str) -> LockEntry:
             licence="apache-2.0",
             gated=True,
         ),
+        mmproj=7,
+        tensors=(TensorGroup(name="model.layers.*.weight", type="BF16", count=3, size=9),),
         facts=derive(parse_header((HEADERS / f"{header}.gguf").read_bytes())),
     )
 

@@ -1,5 +1,6 @@
 """`stackgen lock`, `--locked`, and the stack whose lock is in the repository, against a hub on loopback."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -184,3 +185,21 @@ def test_what_is_locked_is_planned_exactly_and_rendered_by_its_real_names(
     plan = stackgen("plan", "--locked", "--format", "json", STACK).out
     assert '"basis": "exact"' in plan
     assert '"basis": "catalog"' not in plan
+
+
+def test_a_terminal_sees_how_far_it_is(place: Place) -> None:
+    main, other = os.openpty()
+    command = [sys.executable, "-c", "from stackgen.cli import main; main()", "lock", str(place.stack)]
+    env = os.environ | environment(place.hub, place.root) | {"TERM": "xterm", "COLUMNS": "100"}
+    with subprocess.Popen(command, env=env, stderr=other, stdout=subprocess.DEVNULL) as process:
+        os.close(other)
+        seen = b""
+        # The end of a terminal is an error on Linux.
+        with contextlib.suppress(OSError):
+            while chunk := os.read(main, 65536):
+                seen += chunk
+    os.close(main)
+    assert process.returncode == 0
+    assert b"/4" in seen
+    assert b"\x1b[" in seen
+    assert "stack.lock: 4 models" in seen.decode()

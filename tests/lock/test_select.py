@@ -115,3 +115,42 @@ def test_a_first_shard_that_claims_a_million_is_refused_quickly() -> None:
     files = [LockedFile(path="X-Q4_0-00001-of-99999.gguf", size=1)]
     selection = select(ModelRequest(repo="o/r", quant="Q4_0"), files, PATH)
     assert selection.diagnostics[0].kind == "lock/missing-shard"
+
+
+def files(*paths: str) -> list[LockedFile]:
+    return [LockedFile(path=p, size=1) for p in paths]
+
+
+def whole(*paths: str) -> list[str]:
+    selection = select(ModelRequest(repo="o/r"), files(*paths), PATH)
+    assert not selection.diagnostics
+    return [f.path for f in selection.files]
+
+
+def test_a_repository_with_one_model_needs_no_quantization() -> None:
+    assert whole("README.md", "m-00002-of-00002.gguf", "m-00001-of-00002.gguf") == [
+        "m-00001-of-00002.gguf",
+        "m-00002-of-00002.gguf",
+    ]
+
+
+def test_a_repository_with_several_models_needs_one() -> None:
+    (found,) = select(ModelRequest(repo="o/r"), files("m-Q4_0.gguf", "m-Q8_0.gguf"), PATH).diagnostics
+    assert (found.kind, found.hint) == ("lock/ambiguous", "add a quantization after a colon: Q4_0, Q8_0")
+
+
+def test_a_repository_of_safetensors_comes_whole_but_for_prose_code_and_doubles() -> None:
+    wanted = [
+        "config.json",
+        "model-00001-of-00002.safetensors",
+        "tokenizer.model",
+        "sub/quantization_config.json",
+    ]
+    others = ["README.md", "modeling.py", "pytorch_model.bin", "consolidated.safetensors", ".gitattributes"]
+    assert whole(*wanted, *others) == wanted
+    assert whole("consolidated.safetensors") == ["consolidated.safetensors"]
+
+
+def test_a_repository_without_weights_is_none() -> None:
+    (found,) = select(ModelRequest(repo="o/r"), files("README.md", "pytorch_model.bin"), PATH).diagnostics
+    assert found.kind == "lock/no-weights"
