@@ -42,26 +42,33 @@ def _row(memory: Memory) -> dict[str, int]:
     }
 
 
-def estimate(model: str | PathLike[str], argv: Sequence[str] = (), devices: Sequence[int] = ()) -> Estimate:
-    """What llama-server would take with these options on devices of these free bytes.
+def estimate(
+    model: str | PathLike[str],
+    argv: Sequence[str] = (),
+    devices: Sequence[int] = (),
+    *,
+    build: int = LATEST_BUILD,
+) -> Estimate:
+    """What llama-server of this build would take with these options on devices of these free bytes.
 
     `model` is a GGUF file or its header. Raises FormatError and FactsError for a file that cannot be read,
     Refused for what the engine turns down, UnknownArchitecture for what no rule explains.
     """
     path = Path(model)
-    facts = _facts(str(path), path.stat().st_mtime_ns)
-    params = parse_argv(argv)
+    params = parse_argv(argv, build=build)
+    facts = _facts(path, path.stat().st_mtime_ns if path.exists() else 0)
     return Estimate(facts, params, footprint(facts, params, devices))
 
 
 @lru_cache(maxsize=64)
-def _facts(path: str, _changed: int) -> ModelFacts:
-    return derive(read_gguf(Path(path)))
+def _facts(path: Path, _changed: int) -> ModelFacts:
+    return derive(read_gguf(path))
 
 
-def parse_argv(argv: Sequence[str]) -> LlamaParams:
-    """The memory-relevant options of a llama-server command line. Raises Refused for what it would turn down."""
-    parsed = read_argv(argv, build=LATEST_BUILD)
-    for refusal in parsed.refusals:
-        raise Refused("argument", f"{refusal.argument}: {refusal.message}", refusal.hint or "")
+def parse_argv(argv: Sequence[str], *, build: int = LATEST_BUILD) -> LlamaParams:
+    """The memory-relevant options of a llama-server command line. Raises Refused with all that it would turn down."""
+    parsed = read_argv(argv, build=build)
+    if parsed.refusals:
+        told = (f"{r.message} ({r.hint})" if r.hint else r.message for r in parsed.refusals)
+        raise Refused("argument", "\n  ".join(told))
     return parsed.params

@@ -36,7 +36,7 @@ def test_start_up_imports_nothing_that_plan_does_not_need() -> None:
         "sys.argv = ['stackgen', 'plan', 'stacks/two-3090s']\n"
         "from stackgen.cli import main\n"
         "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit): main()\n"
-        "print(*sorted({'jinja2', 'huggingface_hub', 'httpx', 'subprocess', 'asyncio'} & set(sys.modules)))"
+        "print(*sorted({'jinja2', 'huggingface_hub', 'httpx', 'httpx2', 'rich', 'asyncio'} & set(sys.modules)))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
     assert run.stdout.split() == [], run.stderr

@@ -6,6 +6,7 @@ from itertools import groupby
 from math import prod
 
 from stackgen.domain.facts import Attention, Hyperparameter, Layer, ModelFacts, Scalar, Weight
+from stackgen.domain.failure import Failure
 from stackgen.domain.footprint import Basis
 from stackgen.domain.ggml import TYPES, row_bytes
 from stackgen.domain.header import GgufHeader, MetaValue, SkippedArray, TensorInfo
@@ -15,7 +16,7 @@ from stackgen.facts.families.traits import traits_of
 _BLOCK = re.compile(r"blk\.(\d+)\.(.+)")
 
 
-class FactsError(ValueError):
+class FactsError(Failure):
     """The header lacks something that no rule can replace, or uses a storage type that is not known."""
 
 

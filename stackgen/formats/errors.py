@@ -1,7 +1,9 @@
 """What can be wrong with the bytes of a weights file."""
 
+from stackgen.domain.failure import Failure
 
-class FormatError(Exception):
+
+class FormatError(Failure):
     """The bytes are not what they should be; the message is for people."""
 
 

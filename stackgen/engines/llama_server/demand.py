@@ -56,13 +56,13 @@ def _answer(this: Case, known: Mapping[str, KnownModel]) -> _Answer:
     except UnknownArchitecture as exc:
         if declared is not None:
             return _Answer(_resident(this, _declared(this, declared)))
-        message = f"`{this.use.id}`: {exc.args[0].removesuffix(f'; {exc.hint}')}"
+        message = f"`{this.use.id}`: {exc}"
         return _Answer(None, (error("llama-server/unknown-architecture", this.use.path, message, exc.hint),))
     except Refused as exc:
         if exc.kind in OWN_RULES:
             return _Answer(None)
         message = f"llama-server would not load `{this.use.id}`: {exc.message}"
-        return _Answer(None, (error("llama-server/refused", this.use.path, message, exc.hint or None),))
+        return _Answer(None, (error("llama-server/refused", this.use.path, message, exc.hint),))
 
 
 def _nothing_known(this: Case) -> Diagnostic:
@@ -88,16 +88,25 @@ def _overhead(gpu: LinkedGpu) -> Memory:
 
 
 def _sized(this: Case, model: KnownModel, facts: ModelFacts, known: Mapping[str, KnownModel]) -> Footprint:
-    params = to_params(this.values, this.options.build, draft=this.own.draft is not None)
     draft = known.get(this.own.draft or "")
     size = _footprint(
         _Same(facts),
         # A draft model takes the context of its target, even when that is the trained one.
-        replace(params, n_ctx=params.n_ctx or facts.context_length),
-        tuple(usable(gpu) for gpu in this.devices),
+        replace(params_of(this), n_ctx=params_of(this).n_ctx or facts.context_length),
+        free_bytes(this),
         _Same(draft.facts) if draft and draft.facts else None,
     )
     return _with_projector(_widened(size, model.spread_percent), this, model.mmproj)
+
+
+def params_of(this: Case) -> LlamaParams:
+    """The parameters with which the model's process is started."""
+    return to_params(this.values, this.options.build, draft=this.own.draft is not None)
+
+
+def free_bytes(this: Case) -> tuple[int, ...]:
+    """What the process may find free on each of its GPUs."""
+    return tuple(usable(gpu) for gpu in this.devices)
 
 
 class _Same:
