@@ -26,9 +26,13 @@ class Estimate:
     footprint: Footprint
 
     def to_dict(self) -> dict[str, Any]:
-        """Bytes: `{"devices": [{"model", "context", "compute", "compute_high"}, ...], "host": {...}}`."""
+        """Bytes: `{"devices": [{"model", "context", "compute", "compute_high", "cuda_extra"}, ...], "host": {...}}`.
+
+        `cuda_extra` is what a CUDA device may need on top of `compute_high`: room for weights that it fetches from
+        the host, and for a quantised cache read as f16. Other backends do neither. A gate on CUDA counts both.
+        """
         host = _row(self.footprint.host)
-        del host["compute_high"]
+        del host["compute_high"], host["cuda_extra"]
         return {"devices": [_row(m) for m in self.footprint.devices], "host": host}
 
 
@@ -38,7 +42,8 @@ def _row(memory: Memory) -> dict[str, int]:
         "model": sum(t.best for t in memory.of(TermName.WEIGHTS)),
         "context": sum(t.best for t in memory.of(TermName.KV, TermName.RECURRENT)),
         "compute": sum(t.best for t in compute),
-        "compute_high": sum(t.high for t in compute),
+        "compute_high": sum(t.high for t in compute if t.best),
+        "cuda_extra": sum(t.high for t in compute if not t.best),
     }
 
 
