@@ -1,6 +1,5 @@
 """Rules about the code itself that no linter has."""
 
-import ast
 import re
 from pathlib import Path
 
@@ -8,9 +7,7 @@ import pytest
 
 from stackgen import registry
 from tests.support.cli import ROOT
-
-MODULES = sorted((ROOT / "stackgen").rglob("*.py"))
-KIND = re.compile(r"[a-z][a-z0-9-]*/[a-z][a-z0-9-]*")
+from tests.support.kinds import MODULES, composed, kinds
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
@@ -42,21 +39,14 @@ def test_start_up_imports_nothing_that_plan_does_not_need() -> None:
     assert run.stdout.split() == [], run.stderr
 
 
-def kinds_in(path: Path) -> set[str]:
-    """String constants that look like a diagnostic's kind, given to a call as first argument or as `kind=`."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if not isinstance(node, ast.Call):
-            continue
-        values = [*node.args[:1], *(k.value for k in node.keywords if k.arg == "kind")]
-        found |= {v.value for v in values if isinstance(v, ast.Constant) and isinstance(v.value, str)}
-    return {k for k in found if KIND.fullmatch(k)}
-
-
 def test_every_kind_of_finding_is_documented() -> None:
-    used = {kind for path in MODULES for kind in kinds_in(path)}
-    documented = set(
-        re.findall(r"^\| `([a-z0-9/-]+)` \|", (ROOT / "docs" / "kinds.md").read_text(), re.MULTILINE)
+    documented = re.findall(
+        r"^\| `([a-z0-9/-]+)` \|", (ROOT / "docs" / "kinds.md").read_text("utf-8"), re.MULTILINE
     )
-    assert used - documented == set(), "add them to docs/kinds.md"
-    assert documented - used == set(), "these do not exist any more"
+    assert len(documented) == len(set(documented)), "one row for each"
+    assert kinds().keys() - set(documented) == set(), "add them to docs/kinds.md"
+    assert set(documented) - kinds().keys() == set(), "these do not exist any more"
+
+
+def test_kinds_are_written_out_where_they_are_used() -> None:
+    assert composed() == set(), "nobody can look such a kind up"
