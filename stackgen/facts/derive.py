@@ -3,7 +3,8 @@
 import re
 from collections.abc import Mapping
 from itertools import groupby
-from math import prod
+from math import isfinite, prod
+from typing import TypeGuard
 
 from stackgen.domain.facts import Attention, Hyperparameter, Layer, ModelFacts, Scalar, Weight
 from stackgen.domain.failure import Failure
@@ -13,6 +14,8 @@ from stackgen.domain.header import GgufHeader, MetaValue, SkippedArray, TensorIn
 from stackgen.facts.families import caches, recurrent, windows
 from stackgen.facts.families.traits import traits_of
 
+MAX_LAYERS = 4096
+"""The deepest models have some 130; a damaged file may claim any number."""
 _BLOCK = re.compile(r"blk\.(\d+)\.(.+)")
 
 
@@ -32,20 +35,25 @@ class Keys:
         value = self.values.get(key, default)
         if isinstance(value, tuple):
             value = value[0] if value else default
-        return int(value) if isinstance(value, int | float) else default
+        return _integer(value, default)
 
     def at(self, key: str, index: int, default: int = 0) -> int:
         """An integer of one layer: a list's item, or the same for all layers."""
         value = self.values.get(key, default)
         if isinstance(value, tuple):
             value = value[index] if index < len(value) else default
-        return int(value) if isinstance(value, int | float) else default
+        return _integer(value, default)
 
     def require(self, key: str) -> int:
         """An integer that must be there. Raises FactsError."""
         if key not in self.values:
             raise FactsError(f"the file has no `{key}`: it is not a language model, or it is damaged")
         return self.number(key)
+
+
+def _integer(value: MetaValue, default: int) -> int:
+    """A number as an integer; for what is none, infinity included, the default."""
+    return int(value) if isinstance(value, int | float) and isfinite(value) else default
 
 
 def derive(header: GgufHeader, *, basis: Basis = Basis.EXACT) -> ModelFacts:
@@ -55,6 +63,8 @@ def derive(header: GgufHeader, *, basis: Basis = Basis.EXACT) -> ModelFacts:
         raise FactsError("the file does not name its architecture (`general.architecture`)")
     keys = Keys(header.metadata, architecture)
     n_layer = keys.require("block_count")
+    if not 0 <= n_layer <= MAX_LAYERS:
+        raise FactsError(f"the file claims {n_layer} layers; 0 to {MAX_LAYERS} are believed")
     blocks, rest = _sort_weights(header.tensors, n_layer)
     nextn = min(keys.number("nextn_predict_layers"), n_layer)
     traits = _traits(architecture, keys)
@@ -192,13 +202,18 @@ def _vocab_size(header: GgufHeader, keys: Keys, rest: tuple[Weight, ...]) -> int
 def _hyperparameters(keys: Keys) -> tuple[tuple[str, Hyperparameter], ...]:
     found: list[tuple[str, Hyperparameter]] = []
     for key, value in sorted(keys.values.items()):
-        if isinstance(value, int | float | str):
-            found.append((key, value))
-        elif isinstance(value, tuple):
-            items: tuple[Scalar, ...] = tuple(v for v in value if isinstance(v, int | float | str))
+        if isinstance(value, tuple):
+            items: tuple[Scalar, ...] = tuple(v for v in value if _is_scalar(v))
             if len(items) == len(value):
                 found.append((key, items))
+        elif _is_scalar(value):
+            found.append((key, value))
     return tuple(found)
+
+
+def _is_scalar(value: MetaValue) -> TypeGuard[Scalar]:
+    """Whether JSON can hold it."""
+    return isinstance(value, int | str) or (isinstance(value, float) and isfinite(value))
 
 
 def _text(value: MetaValue | None) -> str:
