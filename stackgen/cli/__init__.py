@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stackgen.cli.estimate import LlamaBin, Oracle, estimate, print_witness
 from stackgen.cli.locking import download, lock
 from stackgen.cli.output import (
     EXIT_BUG,
@@ -29,6 +30,7 @@ from stackgen.cli.output import (
 if TYPE_CHECKING:
     from stackgen.app import Loaded, WrongStackError
     from stackgen.domain.plan import Plan
+    from stackgen.domain.witness import Comparison
 
 cli = typer.Typer(
     name="stackgen",
@@ -40,6 +42,7 @@ cli = typer.Typer(
 )
 
 cli.command()(lock)
+cli.command(context_settings={"ignore_unknown_options": True})(estimate)
 cli.command()(download)
 
 
@@ -60,6 +63,8 @@ def plan(
         str | None, typer.Option(metavar="SERVICE/MODEL", help="print each formula with its numbers")
     ] = None,
     locked: Locked = False,
+    oracle: Oracle = False,
+    llama_bin: LlamaBin = None,
 ) -> None:
     """Show what sits on each GPU, what is free, and what to change. Exit status 1 when it does not fit."""
     from stackgen import app
@@ -73,18 +78,26 @@ def plan(
     if locked:
         require_lock(loaded)
     planned = app.plan(loaded.stack, loaded.lock)
+    comparisons: tuple[Comparison, ...] = ()
+    if oracle:
+        from stackgen.app.witness import of_plan
+
+        planned, comparisons = of_plan(loaded, planned, llama_bin)
     if explain is not None:
         _explain(planned, explain)
     else:
-        _print_plan(planned, loaded, output)
+        _print_plan(planned, loaded, output, comparisons)
     raise typer.Exit(EXIT_WRONG if has_errors(planned.diagnostics) else 0)
 
 
-def _print_plan(planned: "Plan", loaded: "Loaded", output: PlanFormat) -> None:
+def _print_plan(
+    planned: "Plan", loaded: "Loaded", output: PlanFormat, comparisons: tuple["Comparison", ...]
+) -> None:
     if output is PlanFormat.text:
         from stackgen.report.plan import UNLOCKED, show
 
         sys.stdout.write(show(planned, page()))
+        print_witness(comparisons)
         rest = tuple(d for d in planned.diagnostics if d.kind != UNLOCKED)
         print_diagnostics(rest, loaded.source, blank=True)
     elif output is PlanFormat.json:
@@ -180,44 +193,6 @@ def _render(
         tree.apply(out, changes, force=force)
     note(show(changes, str(out), done=not check and not diff, force=force))
     return EXIT_OUT_OF_DATE if check and not changes.clean else 0
-
-
-@cli.command(context_settings={"ignore_unknown_options": True})
-def estimate(
-    model: Annotated[str, typer.Argument(help="a GGUF file, or just its header")],
-    flags: Annotated[list[str] | None, typer.Argument(help="llama-server's own flags, after --")] = None,
-    device: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--device",
-            "-d",
-            metavar="SIZE",
-            help="usable memory of a GPU, such as 24GiB, or its name, such as rtx-3090 (repeatable)",
-        ),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="print bytes as JSON")] = False,
-) -> None:
-    """Show what a llama-server command line takes on each GPU."""
-    from stackgen.api import estimate as run
-    from stackgen.report.estimate import show
-
-    result = run(model, argv=flags or [], devices=[_device(d) for d in device or []])
-    if as_json:
-        print_json(result.to_dict())
-    else:
-        sys.stdout.write(show(result, page()))
-
-
-def _device(text: str) -> int:
-    from stackgen.data import gpus
-    from stackgen.domain.units import parse_size
-
-    if found := gpus.gpu(text):
-        return found.capacity
-    try:
-        return parse_size(text)
-    except ValueError as exc:
-        fail(f"--device: {exc}", "or name a card of the built-in table, such as rtx-3090")
 
 
 @cli.command()

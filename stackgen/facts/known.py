@@ -43,11 +43,7 @@ def from_lock(model: LinkedModel, entry: LockEntry) -> KnownModel:
 def from_catalog(model: LinkedModel) -> KnownModel:
     """From the built-in catalog; when it does not know the model, `facts` is None and a finding says so."""
     request = model.request
-    hit = None
-    if request.quant is not None and request.catalog is not None:
-        hit = catalog.by_name(request.catalog, request.quant, request.repo or "")
-    elif request.quant is not None and request.repo is not None:
-        hit = catalog.lookup(request.repo, request.quant)
+    hit = in_catalog(request)
     file, mmproj_file = file_names(request)
     if hit is None:
         return KnownModel(
@@ -69,6 +65,15 @@ def from_catalog(model: LinkedModel) -> KnownModel:
         spread_percent=hit.spread_percent,
         diagnostics=(_unlocked(model.path, hit.name, hit.quant, hit.spread_percent),),
     )
+
+
+def in_catalog(request: ModelRequest) -> catalog.CatalogHit | None:
+    """The header that the built-in catalog has for a request."""
+    if request.quant is None:
+        return None
+    if request.catalog is not None:
+        return catalog.by_name(request.catalog, request.quant, request.repo or "")
+    return catalog.lookup(request.repo, request.quant) if request.repo is not None else None
 
 
 def _projector(request: ModelRequest) -> Memory:
