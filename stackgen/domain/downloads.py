@@ -5,7 +5,6 @@ from hashlib import sha256
 from itertools import groupby
 from pathlib import PurePosixPath
 from typing import Final
-from urllib.parse import quote
 
 from stackgen.domain.document import Format, Template
 from stackgen.domain.workload import ConfigFile, Deployment, Download, EnvValue, Mount, Workload
@@ -35,7 +34,7 @@ def script(downloads: Sequence[Download], folder: str = "") -> Template:
     """The script for these files; `folder` is where they go when its caller names none."""
     files = tuple(
         (
-            f"{download.repo}/resolve/{download.commit}/{quote(file.path)}",
+            f"{download.repo}/resolve/{download.commit}/{_percent_encoded(file.path)}",
             str(file.size),
             f"sha256:{file.sha256}" if file.sha256 else f"git:{file.oid}",
             str(file.target),
@@ -68,6 +67,12 @@ def _job(volume: str, downloads: Sequence[Download], deployment: Deployment) -> 
             ConfigFile(name=SCRIPT.name, target=SCRIPT, format=Format.SHELL, body=script(downloads)),
         ),
     )
+
+
+def _percent_encoded(path: str) -> str:
+    """A path as it stands in a URL (RFC 3986, 2.3)."""
+    plain = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/")
+    return "".join(chr(byte) if byte in plain else f"%{byte:02X}" for byte in path.encode())
 
 
 def _name(volume: str, deployment: Deployment) -> str:
