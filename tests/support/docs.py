@@ -23,9 +23,12 @@ HEADER: Final = ROOT / "tests" / "headers" / "qwen3-30b-a3b.gguf"
 """What commands in the documents call model.gguf."""
 
 _BLOCK = re.compile(
-    r"^<!-- (?P<name>[a-z-]+): (?P<words>.+) -->\n(?P<body>.*?)^<!-- /(?P=name) -->$", re.MULTILINE | re.DOTALL
+    r"^<!-- (?P<name>[a-z-]+):(?P<words>.*?) ?-->\n(?P<body>.*?)^<!-- /(?P=name) -->$",
+    re.MULTILINE | re.DOTALL,
 )
-_STACK = re.compile(r"^<!-- stack: (?P<file>[\w./-]+) -->\n\n?```yaml\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+_STACK = re.compile(
+    r"^<!-- stack: (?P<file>[\w./-]+) -->\n\n?```yaml[a-z ]*\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
+)
 
 
 def refreshed(text: str) -> str:
@@ -35,7 +38,7 @@ def refreshed(text: str) -> str:
 
         def anew(match: re.Match[str]) -> str:
             body = MAKERS[match["name"]](match["words"].split(), Path(folder)).strip("\n")
-            return f"<!-- {match['name']}: {match['words']} -->\n\n{body}\n\n<!-- /{match['name']} -->"
+            return f"<!-- {match['name']}:{match['words']} -->\n\n{body}\n\n<!-- /{match['name']} -->"
 
         return _BLOCK.sub(anew, text)
 
@@ -127,7 +130,10 @@ MAKERS: Final[dict[str, Callable[[list[str], Path], str]]] = {
     "keys": lambda words, _: reference.keys(*words),
     "options": lambda words, _: reference.options(*words),
     "router-options": lambda words, _: reference.router_options(*words),
+    "router-keys": lambda words, _: reference.router_keys(*words),
+    "builds": lambda *_: reference.builds(),
     "engines": lambda words, _: reference.engines(*words),
+    "what-runs": lambda *_: reference.what_runs(),
     "roles": lambda words, _: reference.roles(*words),
     "command": lambda words, _: reference.command(*words),
     "cards": lambda words, _: reference.cards(*words),

@@ -15,9 +15,8 @@ AREAS = frozenset({*STAGES, *registry.engine_names(), *registry.target_names()})
 """What can stand before the slash."""
 OTHER_NAMES = frozenset({"Template", "load_toml"})
 """Calls whose first argument looks like a kind and is a file."""
-MAKERS = {
-    **{name: "error" for name in ("error", "unknown", "problem", "_as_pydantic_says", "HubError")},
-    "warning": "warning",
+MAKERS = dict.fromkeys(("error", "unknown", "problem", "_as_pydantic_says", "HubError"), "error") | {
+    "warning": "warning"
 }
 """Functions that make a finding of the kind that is their first argument, and its severity."""
 
@@ -82,7 +81,7 @@ def _named(call: ast.Call) -> tuple[ast.expr, ...]:
 def _severities(call: ast.Call) -> set[str]:
     written = [k.value for k in call.keywords if k.arg == "severity"]
     named = {n.attr.lower() for w in written for n in ast.walk(w) if isinstance(n, ast.Attribute)}
-    return named or {MAKERS[name] for name in (_name(call),) if name in MAKERS}
+    return named or {severity for maker, severity in MAKERS.items() if maker == _name(call)}
 
 
 def _name(call: ast.Call) -> str:

@@ -14,7 +14,9 @@ from stackgen.data import gpus
 from stackgen.domain.stack import Stack
 from stackgen.domain.units import MIB, show_size
 from stackgen.engines.llama_server import table as llama
+from stackgen.engines.llama_server.options import ModelKeys, RouterKeys
 from tests.support.cli import ROOT
+from tests.support.engines import lower, service
 
 Schema = Mapping[str, Any]
 PATTERNS = {"B|[KMGT]i?B": "size", "[smhd]": "duration", r"\d+(:\d+)?$": "`uid` or `uid:gid`"}
@@ -116,7 +118,9 @@ def _names(part: Schema) -> Iterator[str]:
 def router_options(*roles: str) -> str:
     """The options of llama-server's models, with the builds that know them."""
     newest, oldest = llama.builds()[-1], llama.builds()[0]
-    listed = [o for o in llama.options() if o.role.value in (roles or ("-", "preset"))]
+    listed = [
+        o for o in llama.options() if o.role.value in roles and o.yaml_name not in RouterKeys.model_fields
+    ]
     rows = (
         (
             f"`{option.yaml_name}`",
@@ -128,6 +132,17 @@ def router_options(*roles: str) -> str:
         for option in listed
     )
     return table(("key", "llama-server's", "form", "builds", "instead"), rows)
+
+
+def builds() -> str:
+    """The builds whose options were read."""
+    return ", ".join(f"b{build}" for build in llama.builds())
+
+
+def router_keys(owner: str) -> str:
+    """The keys that no option of llama-server is behind."""
+    part = (RouterKeys if owner == "service" else ModelKeys).model_json_schema()
+    return _properties(part, part.get("$defs", {}))
 
 
 def _builds(option: llama.Option, oldest: int) -> str:
@@ -156,6 +171,17 @@ def engines() -> str:
         for name, engine in registry.engines().items()
     )
     return table(("engine", "what it is", "uses", "offers", "volumes"), rows)
+
+
+def what_runs() -> str:
+    """Image, port and health check of each engine whose service says nothing about them."""
+    rows = []
+    for name in registry.engine_names():
+        if name != "program":
+            made = lower(registry.engine(name), service(registry.engine(name), "gpus: [0]"))
+            asked = made.health.path if made.health else "-"
+            rows.append((f"`{name}`", f"`{made.image}`", str(made.ports[0].number), f"`{asked}`"))
+    return table(("engine", "image", "port", "health check"), rows)
 
 
 def roles(engine: str) -> str:

@@ -1,0 +1,102 @@
+"""The documents cannot lie: what they show is what the program does, and their examples work."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from stackgen import registry
+from stackgen.domain.diagnostic import Severity
+from tests.support import docs
+from tests.support.cli import ROOT, stackgen
+from tests.support.kinds import kinds
+from tests.support.snippets import Snippet, command_lines, planned, snippets, stacks
+
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+NOT_AN_EXAMPLE = {"link/unused-model", "link/unused-volume", "link/unused-host", "facts/unknown-model"}
+"""Warnings that parts of a stack may have when they are put into another."""
+
+each_page = pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
+
+
+@each_page
+def test_what_the_program_prints_is_what_is_shown(page: Path) -> None:
+    text = page.read_text("utf-8")
+    assert docs.refreshed(text) == text, f"refresh it: {docs.REFRESH}"
+
+
+@pytest.mark.parametrize(
+    ("snippet", "stack"),
+    [
+        pytest.param(snippet, stack, id=snippet.label)
+        for page in (ROOT / "README.md", *DOCS)
+        for snippet, stack in stacks(page)
+    ],
+)
+def test_examples_plan_without_a_complaint(snippet: Snippet, stack: dict[str, Any], tmp_path: Path) -> None:
+    found = [d for d in planned(stack, tmp_path).diagnostics if d.severity is not Severity.NOTE]
+    assert [d for d in found if d.kind not in NOT_AN_EXAMPLE] == []
+
+
+@each_page
+def test_every_block_of_yaml_is_an_example_of_something(page: Path) -> None:
+    known = {"yaml", "yaml wrong", "yaml ci", "yaml rendered"}
+    assert {s.info for s in snippets(page) if s.info.startswith(("yaml", "yml"))} <= known
+
+
+@each_page
+def test_blocks_for_ci_are_yaml(page: Path) -> None:
+    for snippet in snippets(page):
+        if snippet.info == "yaml ci":
+            assert isinstance(yaml.safe_load(snippet.text), dict), snippet.label
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(words, id=label)
+        for page in (ROOT / "README.md", *DOCS)
+        for label, words in command_lines(page)
+    ],
+)
+def test_commands_are_ones_that_there_are(words: list[str]) -> None:
+    name, *rest = words
+    flags = {word.partition("=")[0] for word in (rest[: rest.index("--")] if "--" in rest else rest)}
+    helped = stackgen(name, "--help")
+    assert helped.status == 0, helped.err
+    assert {f for f in flags if f.startswith("-")} - set(
+        re.findall(r"(?<![\w-])-{1,2}[a-z-]+", helped.out)
+    ) == set()
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS], ids=lambda p: p.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    text = page.read_text("utf-8")
+    for target in re.findall(r"\]\((?!https?://)([^)\s]+)\)", text):
+        file, _, anchor = target.partition("#")
+        there = page.parent / file if file else page
+        assert there.exists(), target
+        headings = re.findall(r"^#+ (.+)$", there.read_text("utf-8"), re.MULTILINE) if anchor else []
+        assert not anchor or anchor in {re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings}
+    for file in re.findall(r"`(docs/[\w./-]+|scripts/[\w-]+|tests/[\w./]+\.py|stacks/[\w./-]+)`", text):
+        assert (ROOT / file).exists(), file
+
+
+def test_severities_of_kinds_are_those_of_the_code() -> None:
+    rows = re.findall(
+        r"^\| `([a-z0-9/-]+)` \| ([a-z, ]+) \|", (ROOT / "docs" / "kinds.md").read_text("utf-8"), re.M
+    )
+    written = {kind: set(severities.split(", ")) for kind, severities in rows}
+    found = {kind: severities for kind, severities in kinds().items() if severities}
+    assert len(found) > 100
+    assert {kind: written.get(kind) for kind in found} == found
+
+
+@pytest.mark.parametrize("page", ["engines.md", "targets.md"])
+def test_no_engine_and_no_target_is_left_out(page: str) -> None:
+    names = registry.engine_names() if page == "engines.md" else registry.target_names()
+    text = (ROOT / "docs" / page).read_text("utf-8")
+    headings = {h.strip("`") for h in re.findall(r"^## (\S+)", text, re.MULTILINE)}
+    assert set(names) <= headings
