@@ -53,13 +53,14 @@ _CHECKED_BY_THE_PROGRAM = {
     "batch-size": "256",
     "ubatch-size": "256",
     "spec-synth-rates": "0.5",
+    "lazy-mode": "on",
 }
 _FILES = (
     *("grammar-file", "json-schema-file", "api-key-file", "chat-template-file", "log-file"),
     *("webui-config-file", "mcp-servers-config"),
 )
 _FOLDERS = ("slot-save-path", "media-path", "log-prompts-dir")
-_LEFT_OUT = {"rpc": "connects at once"}
+_LEFT_OUT = {"rpc": "connects at once", "mmproj-device": "names a device that must be there"}
 
 
 def _usable(*roles: Role) -> list[Option]:
@@ -253,6 +254,7 @@ def test_a_rendered_router_starts(tmp_path: Path) -> None:
 _UNFIT_FOR_CHAT = {
     *("embeddings", "reranking", "pooling", "spm-infill", "grammar", "grammar-file", "json-schema"),
     *("json-schema-file", "api-prefix", "offline", "numa", "rpc", "split-mode", "tools-runtime"),
+    *("mmproj-device", "kv-unified-per-slot"),
     *(
         "mcp-servers-config",
         "mcp-servers-json",
