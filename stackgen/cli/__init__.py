@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stackgen.cli.calibrate import calibrate
 from stackgen.cli.estimate import LlamaBin, Oracle, estimate, print_witness
 from stackgen.cli.locking import download, lock
 from stackgen.cli.output import (
@@ -43,6 +44,7 @@ cli = typer.Typer(
 
 cli.command()(lock)
 cli.command(context_settings={"ignore_unknown_options": True})(estimate)
+cli.command()(calibrate)
 cli.command()(download)
 
 

@@ -12,7 +12,7 @@ def show(comparisons: Sequence[Comparison], page: Page) -> str:
     blocks = ["\n".join(_table(compared, page)) for compared in comparisons]
     apart = list(dict.fromkeys(text for compared in comparisons for text in compared.left_out))
     if apart:
-        text = f"both sides were asked what the tool can answer, which is not all that llama-server does: {'; '.join(apart)}"
+        text = f"both were asked what the tool can answer, otherwise than llama-server: {'; '.join(apart)}"
         blocks.append("\n".join(page.style(line, "dim") for line in page.wrapped(text)))
     return "\n\n".join(blocks) + "\n"
 

@@ -1,0 +1,118 @@
+"""From the log of a real load to a `measured` entry for stack.yaml."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from stackgen.app.witness import LLAMA_SERVER
+from stackgen.domain.calibration import Calibration
+from stackgen.domain.failure import Failure
+from stackgen.domain.linked import LinkedService, LinkedUse
+from stackgen.domain.loadlog import LoadLog
+from stackgen.domain.plan import KnownModel
+
+if TYPE_CHECKING:
+    from stackgen.app import Loaded
+
+_NO_SIZES = "builds of 2026 print them from verbosity 4 on: start llama-server with `-lv 4`"
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """What could be compared, and the loads that belong to no model of the stack."""
+
+    calibrations: tuple[Calibration, ...]
+    strangers: tuple[LoadLog, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    service: LinkedService
+    use: LinkedUse
+    model: KnownModel
+
+    @property
+    def label(self) -> str:
+        return f"{self.service.name}/{self.use.id}"
+
+    def is_of(self, load: LoadLog) -> bool:
+        """Whether a load names it: as a router's child, or by its file."""
+        if load.instance:
+            return load.instance == self.use.id
+        file = PurePosixPath(load.model.replace("\\", "/")).name
+        return bool(file) and file == PurePosixPath(self.model.file or "").name
+
+
+def loads(text: str) -> tuple[LoadLog, ...]:
+    """The loads that a log tells of. Raises Failure when it has no sizes."""
+    from stackgen.formats.llama_log import parse
+
+    found = parse(text)
+    if not found:
+        raise Failure("the log has no buffer sizes of a model that was loaded", _NO_SIZES)
+    return found
+
+
+def calibrate(loaded: "Loaded", found: Sequence[LoadLog], wanted: str | None = None) -> Calibrated:
+    """The loads beside the plan; `wanted` (service/model) says what the only, or the last one, is of.
+
+    Raises Failure when nothing can be told apart.
+    """
+    candidates = _candidates(loaded)
+    if wanted is not None:
+        chosen = next((c for c in candidates if c.label == wanted), None)
+        if chosen is None:
+            names = ", ".join(c.label for c in candidates) or "none"
+            raise Failure(f"no llama-server of the stack serves {wanted!r}", f"there is: {names}")
+        named = [load for load in found if chosen.is_of(load)]
+        return Calibrated((_compare(loaded, chosen, (named or list(found))[-1]),))
+    pairs = [(next((c for c in candidates if c.is_of(load)), None), load) for load in found]
+    if len(found) == len(candidates) == 1:
+        pairs = [(candidates[0], found[0])]
+    # The same model loaded twice: the later one counts.
+    last = {c.label: (c, load) for c, load in pairs if c is not None}
+    if not last:
+        names = ", ".join(c.label for c in candidates) or "none"
+        raise Failure(
+            "the log does not tell which model of the stack it is of",
+            f"name it with --use; there is: {names}",
+        )
+    return Calibrated(
+        tuple(_compare(loaded, c, load) for c, load in last.values()),
+        tuple(load for c, load in pairs if c is None),
+    )
+
+
+def _candidates(loaded: "Loaded") -> list[_Candidate]:
+    from stackgen import app
+    from stackgen.lock import freshness
+
+    stack = loaded.stack
+    entries = freshness.usable(stack.models, loaded.lock).entries
+    return [
+        _Candidate(service, use, app.know(use.model, entries.get(use.model.name)))
+        for service in stack.services.values()
+        if service.engine == LLAMA_SERVER
+        for use in service.models
+    ]
+
+
+def _compare(loaded: "Loaded", chosen: _Candidate, load: LoadLog) -> Calibration:
+    from stackgen import app, registry
+    from stackgen.engines.llama_server.demand import params_of
+    from stackgen.engines.llama_server.effective import case
+    from stackgen.lock import freshness
+    from stackgen.plan.calibrate import compare
+
+    entries = freshness.usable(loaded.stack.models, loaded.lock).entries
+    known = {name: app.know(model, entries.get(name)) for name, model in loaded.stack.models.items()}
+    demand = registry.engine(LLAMA_SERVER).demand(chosen.service, known)
+    resident = next((r for r in demand.residents if r.use == chosen.use.id), None)
+    if resident is None:
+        raise Failure(
+            f"there is no figure of ours for {chosen.label}",
+            "`stackgen plan` says why; declare `vram:` first, then `measured` can replace it",
+        )
+    gpus = tuple(gpu.index for gpu in chosen.service.gpus)
+    return compare(load, resident, gpus, chosen.model.facts, params_of(case(chosen.service, chosen.use)))
