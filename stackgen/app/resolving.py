@@ -13,7 +13,8 @@ from stackgen.domain.header import GgufHeader
 from stackgen.domain.linked import LinkedModel
 from stackgen.domain.lock import LockedFile, LockEntry, Pin, TensorGroup
 from stackgen.domain.units import show_size
-from stackgen.facts.derive import FactsError, derive
+from stackgen.facts.derive import derive
+from stackgen.facts.keys import FactsError
 from stackgen.formats import gguf, safetensors
 from stackgen.formats.errors import FormatError
 from stackgen.io import cache

@@ -8,7 +8,8 @@ import pytest
 from stackgen.domain.facts import ModelFacts
 from stackgen.domain.footprint import Basis
 from stackgen.domain.header import GgufHeader, MetaValue, SkippedArray, TensorInfo
-from stackgen.facts.derive import FactsError, derive, fold
+from stackgen.facts.derive import derive, fold
+from stackgen.facts.keys import FactsError
 from stackgen.io.local import read_gguf
 from tests.support.oracle import TESTS, facts_of
 

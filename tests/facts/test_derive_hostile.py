@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from stackgen.domain.linked import ModelRequest
 from stackgen.domain.lock import Lock, LockEntry, Pin
-from stackgen.facts.derive import MAX_LAYERS, FactsError, derive
+from stackgen.facts.derive import MAX_LAYERS, derive
+from stackgen.facts.keys import FactsError
 from stackgen.formats.gguf import parse_header
 from stackgen.lock.codec import dumps, loads
 

@@ -1,11 +1,9 @@
 """Caches that are not one per attention layer: shared ones, and those of sparse attention's indexers."""
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from stackgen.domain.facts import Weight
-
-if TYPE_CHECKING:
-    from stackgen.facts.derive import Keys
+from stackgen.facts.keys import Keys
 
 GLM_5_2_CONTEXT: Final = 1048576
 """From this trained context on, a file that does not list its indexers has them in every fourth layer (glm-dsa.cpp)."""
@@ -13,7 +11,7 @@ GLM_5_2_CONTEXT: Final = 1048576
 CACHED_FROM_START: Final = {"gemma3n": 20}
 
 
-def cached_layers(architecture: str, keys: "Keys") -> int:
+def cached_layers(architecture: str, keys: Keys) -> int:
     """How many layers, from the first, keep a cache of their own (`n_layer_kv_from_start`)."""
     n_layer = keys.number("block_count")
     if shared := keys.number("attention.shared_kv_layers"):
@@ -21,7 +19,7 @@ def cached_layers(architecture: str, keys: "Keys") -> int:
     return CACHED_FROM_START.get(architecture, n_layer)
 
 
-def indexer_length(architecture: str, keys: "Keys", weights: tuple[Weight, ...], index: int) -> int:
+def indexer_length(architecture: str, keys: Keys, weights: tuple[Weight, ...], index: int) -> int:
     """Row of the keys-only cache of a sparse-attention layer that has an indexer of its own, else 0."""
     length = keys.number("attention.indexer.key_length")
     if not length:

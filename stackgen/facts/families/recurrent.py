@@ -1,11 +1,9 @@
 """Which blocks are recurrent, and the state that each sequence keeps there (`llama_hparams::n_embd_r/s`)."""
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from stackgen.domain.facts import Recurrent, Weight
-
-if TYPE_CHECKING:
-    from stackgen.facts.derive import Keys
+from stackgen.facts.keys import Keys
 
 # One linear layer or more, then one with full attention; `attention.recurrent_layers` overrides it.
 INTERVAL: Final = {"qwen3next": 4, "qwen35": 4, "qwen35moe": 4, "qwen4exp": 4, "minimax-01": 8}
@@ -13,7 +11,7 @@ INTERVAL: Final = {"qwen3next": 4, "qwen35": 4, "qwen35moe": 4, "qwen4exp": 4, "
 BOTH: Final = frozenset({"falcon-h1"})
 
 
-def replaces_attention(architecture: str, keys: "Keys", index: int, n_trunk: int) -> bool:
+def replaces_attention(architecture: str, keys: Keys, index: int, n_trunk: int) -> bool:
     """Whether a block with attention heads in its keys is recurrent all the same."""
     if architecture not in INTERVAL or index >= n_trunk:
         return False
@@ -23,7 +21,7 @@ def replaces_attention(architecture: str, keys: "Keys", index: int, n_trunk: int
     return (index + 1) % keys.number("full_attention_interval", INTERVAL[architecture]) != 0
 
 
-def state(keys: "Keys", weights: tuple[Weight, ...]) -> Recurrent | None:
+def state(keys: Keys, weights: tuple[Weight, ...]) -> Recurrent | None:
     """The state of one block, or None. The tensors tell what kind of mixer it has."""
     names = {w.name for w in weights}
     embd = keys.number("embedding_length")
