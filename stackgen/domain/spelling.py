@@ -1,6 +1,27 @@
 """The nearest right spelling of something that has to have a certain form, for hints; None when there is none."""
 
 import re
+from collections.abc import Collection, Mapping
+from typing import Final
+
+_FOREIGN: Final[Mapping[str, tuple[str, str]]] = {
+    "ports": ("publish", "did you mean `publish`, as in `publish: 8080`?"),
+    "environment": ("env", "did you mean `env`?"),
+    "repo": ("hf", "write `hf: owner/repo:Q4_K_M`"),
+    "repository": ("hf", "write `hf: owner/repo:Q4_K_M`"),
+    "quant": ("hf", "it stands behind the repository: `hf: owner/repo:Q4_K_M`"),
+    "quantization": ("hf", "it stands behind the repository: `hf: owner/repo:Q4_K_M`"),
+    "name": ("model", "did you mean `model`?"),
+    "vram": ("capacity", "did you mean `capacity`?"),
+    "memory": ("ram", "did you mean `ram`?"),
+}
+"""What other programs' files call a key: the key here, and a hint."""
+
+
+def foreign_key(key: str, allowed: Collection[str]) -> str | None:
+    """How to write here what Compose and others call `key`."""
+    ours, hint = _FOREIGN.get(key, ("", ""))
+    return hint if ours in allowed else None
 
 
 def name(text: str) -> str | None:
@@ -27,7 +48,7 @@ def variable(text: str) -> str | None:
 
 def absolute_path(text: str) -> str | None:
     """srv/models -> /srv/models."""
-    return f"/{text}" if re.match(r"[\w.]", text) else None
+    return f"/{text}" if re.match(r"\w", text) else None
 
 
 def nfs_share(text: str) -> str | None:
@@ -39,6 +60,25 @@ def nfs_share(text: str) -> str | None:
 def use_mapping(text: str) -> str | None:
     """nano -> {model: nano}."""
     return f"{{model: {text}}}"
+
+
+def volume_mapping(text: str) -> str | None:
+    """/srv/models -> {path: /srv/models}."""
+    return f"{{path: {text}}}" if text.startswith("/") else None
+
+
+def publication(text: str) -> str | None:
+    """8081:8080 -> 8081, 0.0.0.0:8081 -> {port: 8081, address: 0.0.0.0}."""
+    match = re.fullmatch(r"(?:(\d+\.\d+\.\d+\.\d+):)?(\d{1,5})(?::\d+)?(?:/tcp)?", text)
+    if match is None:
+        return None
+    return f"{{port: {match[2]}, address: {match[1]}}}" if match[1] else match[2]
+
+
+def whole_number(text: str) -> str | None:
+    """32k -> 32768, 32_768 -> 32768."""
+    match = re.fullmatch(r"\s*(-?\d+(?:[_,]\d{3})*)\s*([kK]?)\s*", text)
+    return None if match is None else str(int(re.sub("[_,]", "", match[1])) * (1024 if match[2] else 1))
 
 
 def hub_mapping(text: str) -> str | None:

@@ -1,67 +1,12 @@
 """stack.yaml as pydantic models: its outer shape. Engines own what stands below `options` and `models`."""
 
-from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from stackgen.domain import spelling
-from stackgen.domain.units import parse_duration, parse_size
-from stackgen.domain.wording import Form, shown
-
-
-def _with_unit(parse: Callable[[str], int], form: str) -> BeforeValidator:
-    """Reads what has a unit; a bare number has none, whatever it is meant to be."""
-
-    def read(value: object) -> int:
-        if isinstance(value, str):
-            return parse(value)
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        problem = f"{value} has no unit" if number else f"got {shown(value)}"
-        raise ValueError(f"{problem}; write a number and {form}")
-
-    return BeforeValidator(read)
-
-
-Size = Annotated[
-    int,
-    _with_unit(parse_size, "a unit, such as 24GiB, 500MiB or 400GB"),
-    WithJsonSchema(
-        {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*(k?B|[KMGT]i?B)\s*$", "examples": ["24GiB"]}
-    ),
-    Form("a size such as 24GiB"),
-]
-"""Bytes, written with a unit."""
-
-Duration = Annotated[
-    int,
-    _with_unit(parse_duration, "s, m, h or d, such as 30m"),
-    WithJsonSchema({"type": "string", "pattern": r"^\s*\d+\s*[smhd]\s*$", "examples": ["30m"]}),
-    Form("a duration such as 30m"),
-]
-"""Seconds, written with a unit."""
-
-NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
-Name = Annotated[
-    str,
-    Field(pattern=NAME_PATTERN),
-    Form("made of lower-case letters, digits and inner hyphens, at most 63 in all", spelling.name),
-]
-"""A DNS label: it becomes a host name, a container name and a folder, in every target."""
-
-ModelId = Annotated[
-    str,
-    Field(pattern=r"^[A-Za-z0-9_]([A-Za-z0-9._-]{0,62}[A-Za-z0-9_])?$"),
-    Form("made of letters, digits, `_` and inner `.` and `-`, at most 64 in all", spelling.model_id),
-]
-"""The id under which a service offers a model: a section name, a URL part and a JSON string at once."""
-
-Variable = Annotated[
-    str,
-    Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$"),
-    Form("made of letters, digits and `_`, and must not begin with a digit", spelling.variable),
-]
-"""The name of an environment variable."""
+from stackgen.domain.values import Duration, IpAddress, ModelId, Name, Size, Variable
+from stackgen.domain.wording import Form
 
 
 class Strict(BaseModel):
@@ -114,9 +59,10 @@ class Host(Strict):
         default=None, description="name or IP address under which other hosts reach it"
     )
     ram: Size | None = Field(default=None, description="main memory")
-    gpus: list[Annotated[str | Gpu, Form("a GPU name such as rtx-3090, or a mapping with `model`")]] = Field(
-        default=[], description="in PCI bus order, as nvidia-smi lists them"
-    )
+    gpus: Annotated[
+        list[Annotated[str | Gpu, Form("a GPU name such as rtx-3090, or a mapping with `model`")]],
+        Form("a list of GPU names, such as [rtx-3090, rtx-3090]"),
+    ] = Field(default=[], description="in PCI bus order, as nvidia-smi lists them")
 
 
 class Declared(Strict):
@@ -165,7 +111,9 @@ class Publish(Strict):
     """A port on the host."""
 
     port: Annotated[int, Field(ge=1, le=65535)]
-    address: str = Field(default="127.0.0.1", description="where it listens; 0.0.0.0 opens it to the network")
+    address: IpAddress = Field(
+        default="127.0.0.1", description="where it listens; 0.0.0.0 opens it to the network"
+    )
 
 
 class Expose(Strict):
@@ -186,7 +134,10 @@ class Service(Strict):
 
     engine: str = Field(description="which program runs, such as llama-server")
     host: str = Field(description="a name under `hosts`")
-    gpus: list[Annotated[int, Field(ge=0)]] = Field(default=[], description="indexes into the host's `gpus`")
+    gpus: Annotated[
+        list[Annotated[int, Field(ge=0), Form("an index into the host's `gpus`, of which 0 is the first")]],
+        Form("a list of indexes into the host's `gpus`, such as [0, 1]"),
+    ] = Field(default=[], description="indexes into the host's `gpus`")
     image: str | None = Field(default=None, description="container image with a pinned tag")
     options: dict[str, Any] = Field(default={}, description="the engine's options")
     models: dict[
@@ -195,9 +146,10 @@ class Service(Strict):
     uses: dict[str, str | list[str]] = Field(
         default={}, description="other services, as `service` or `service/model`"
     )
-    publish: Annotated[int, Field(ge=1, le=65535)] | Publish | None = Field(
-        default=None, description="port on the host; on 127.0.0.1 unless an address is given"
-    )
+    publish: Annotated[
+        Annotated[int, Field(ge=1, le=65535)] | Publish | None,
+        Form("a port such as 8080, or a mapping with `port`", spelling.publication),
+    ] = Field(default=None, description="port on the host; on 127.0.0.1 unless an address is given")
     expose: Expose | None = Field(default=None, description="a host name behind a proxy or gateway")
     volumes: dict[str, str] = Field(default={}, description="what the engine stores, and the volume where")
     env: dict[Variable, str | int | bool | SecretValue] = Field(
@@ -288,7 +240,12 @@ class Stack(Strict):
         default={}, description="the weights, by name"
     )
     services: dict[Name, Service] = {}
-    volumes: dict[Name, Volume] = {}
+    volumes: dict[
+        Name,
+        Annotated[
+            Volume, Form("a mapping with one of `path`, `nfs` and `managed: true`", spelling.volume_mapping)
+        ],
+    ] = {}
     exclusive: list[list[str]] = Field(
         default=[], description="groups of services of which one at a time holds its GPUs"
     )

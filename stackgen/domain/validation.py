@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from stackgen.domain import spelling
 from stackgen.domain.complaints import NO_MEMBER, Complaint, complaints
 from stackgen.domain.diagnostic import Diagnostic, YamlPath, did_you_mean, dotted, error, nearest
 from stackgen.domain.slots import KEY, Slot, slot_at
@@ -94,7 +95,7 @@ def _unknown_hint(case: _Case, key: str, allowed: Collection[str]) -> str:
     if colon and name in allowed:
         return f"a space is missing after the colon: `{name}: {rest}`"
     hint = _elsewhere(case.model, case.complaint.path[:-1], key) or did_you_mean(key, allowed)
-    if hint:
+    if hint := hint or spelling.foreign_key(key, allowed):
         return hint
     return f"allowed here: {', '.join(allowed)}" if allowed else "there is nothing to set here"
 
@@ -137,12 +138,14 @@ def _wrong_type(case: _Case) -> Diagnostic:
         return case.error("spec/value", message, did_you_mean(value, [str(word) for word in literals]))
     if isinstance(value, str) and form and form.repair and (repaired := form.repair(value)):
         return case.error("spec/type", message, f"write {repaired}")
-    return case.error(
-        "spec/type", message, _type_hint(value, [get_origin(m.type) or m.type for m in slot.members])
-    )
+    return case.error("spec/type", message, _type_hint(case, value, _types(slot)))
 
 
-def _type_hint(value: Any, types: list[Any]) -> str | None:
+def _types(slot: Slot) -> list[Any]:
+    return [get_origin(member.type) or member.type for member in slot.members]
+
+
+def _type_hint(case: _Case, value: Any, types: list[Any]) -> str | None:
     """How to write what was probably meant."""
     if value is None:
         return "write a value, or remove the line"
@@ -156,8 +159,10 @@ def _type_hint(value: Any, types: list[Any]) -> str | None:
         return f"remove the quotes: {value.strip()}"
     if isinstance(value, int | float) and str in types:
         return "put it in quotes"
-    if isinstance(value, str | int | float) and list in types:
-        return f"write a list: [{value}]"
+    if list in types and type(value) in _types(slot_at(case.model, (*case.complaint.path, 0))):
+        # A command line in one piece is several arguments.
+        items = ", ".join(value.split()) if isinstance(value, str) and value.startswith("-") else value
+        return f"write a list: [{items}]"
     if isinstance(value, list) and dict in types:
         pairs = [text.partition("=") for text in value if isinstance(text, str) and "=" in text]
         return (

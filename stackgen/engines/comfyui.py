@@ -11,8 +11,9 @@ from stackgen.domain.contracts import Engine, Parsed, Role
 from stackgen.domain.diagnostic import Diagnostic, YamlPath, error
 from stackgen.domain.linked import LinkedService, LinkedUse
 from stackgen.domain.plan import Alternative, Demand, KnownModel, Plan, PlannedService
-from stackgen.domain.stack import Service, Size, Strict
+from stackgen.domain.stack import Service, Strict
 from stackgen.domain.units import GIB
+from stackgen.domain.values import Size
 from stackgen.domain.workload import Health, Port, Workload
 
 # There is no official image. This publisher moves the tag without the date; only a digest never moves.

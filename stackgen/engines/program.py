@@ -11,7 +11,8 @@ from stackgen.domain.contracts import Engine, Parsed, Role
 from stackgen.domain.diagnostic import Diagnostic, YamlPath, error
 from stackgen.domain.linked import LinkedService, LinkedUse
 from stackgen.domain.plan import Alternative, Demand, KnownModel, Plan, PlannedService
-from stackgen.domain.stack import Duration, Service, Size, Strict
+from stackgen.domain.stack import Service, Strict
+from stackgen.domain.values import Duration, Size
 from stackgen.domain.workload import Health, Mount, Port, ServiceUrl, Workload
 
 _Folder = Annotated[str, Field(pattern=r"^/\S+$")]

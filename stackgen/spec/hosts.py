@@ -1,9 +1,10 @@
 """The hosts of a stack and their GPUs, with the built-in table of cards."""
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
-from stackgen.domain.diagnostic import Diagnostic, YamlPath, error
+from stackgen.domain.diagnostic import Diagnostic, YamlPath, error, nearest
 from stackgen.domain.linked import LinkedGpu, LinkedHost
 from stackgen.domain.stack import Gpu, Host
 from stackgen.domain.units import show_size
@@ -11,6 +12,8 @@ from stackgen.spec.names import Scope, unknown
 
 UNNAMED: Final = "unnamed"
 """The model of a card that only has a capacity."""
+_MOST_GPUS: Final = 16
+"""In one machine, as a hint writes them out."""
 
 
 def check(scope: Scope) -> Iterator[Diagnostic]:
@@ -31,11 +34,30 @@ def _check_gpu(scope: Scope, written: str | Gpu, path: YamlPath) -> Iterator[Dia
     capacity = _capacity(scope, gpu)
     if capacity is None:
         place = path if isinstance(written, str) else (*path, "model")
-        hint = f"for a card that is not in the table: {{model: {gpu.model}, capacity: 23.5GiB}}"
-        yield unknown("link/unknown-gpu", "GPU", place, gpu.model or "", scope.gpu_names(), hint)
+        name = gpu.model or ""
+        message = f"there is no GPU `{name}`"
+        yield error("link/unknown-gpu", place, message, _several(scope, name) or _near(scope, name))
     elif gpu.reserve >= capacity:
         message = f"`reserve` is {show_size(gpu.reserve)}, but the card has {show_size(capacity)}"
         yield error("link/gpu-reserve", (*path, "reserve"), message)
+
+
+def _several(scope: Scope, name: str) -> str | None:
+    """The hint for `2x rtx-3090` and `rtx-3090 x2`."""
+    match = re.fullmatch(r"(?:(\d+)\s*[x*])?\s*(.+?)\s*(?:[x*]\s*(\d+))?", name)
+    card = scope.gpu(match[2]) if match else None
+    count = int(match[1] or match[3] or 1) if match else 1
+    if card is None or not 1 < count <= _MOST_GPUS:
+        return None
+    return f"write each card by itself: [{', '.join([card.name] * count)}]"
+
+
+def _near(scope: Scope, name: str) -> str:
+    """The hint for a name that is not in the table."""
+    unsized = scope.gpu(re.sub(r"[- ]*\d+ ?gi?b$", "", name.lower()))
+    near = unsized.name if unsized else nearest(name, scope.gpu_names())
+    other = f"for a card that is not in the table: {{model: {name}, capacity: 23.5GiB}}"
+    return f"did you mean `{near}`? F{other[1:]}" if near else other
 
 
 def _same_uuid(host: Host, path: YamlPath) -> Iterator[Diagnostic]:

@@ -11,7 +11,7 @@ from stackgen.domain.stack import Model
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9])?"
 _HF = re.compile(rf"({_NAME}/{_NAME})(?::([A-Za-z0-9][A-Za-z0-9._-]*))?")
 _ADDRESS = re.compile(
-    r"(?:https?://|hf://)?(?:www\.)?(?:huggingface\.co/|hf\.co/)?([^/:\s]+/[^/:\s?#]+)"
+    r"(?:https?://|hf://)?(?:www\.)?(?:huggingface\.co/|hf\.co/)?([^/:\s]+/[^/:\s?#]+)(?::([\w.-]+))?"
     r"(?:/(?:blob|resolve|tree|raw)/([^/?#\s]+)(?:/([^?#\s]+))?)?.*"
 )
 _QUANT = re.compile(r"(?:UD-)?(?:I?Q\d\w*|TQ\d_\d|BF16|F16|F32|MXFP4\w*)", re.IGNORECASE)
@@ -82,11 +82,11 @@ def _from_address(text: str) -> str:
     match = _ADDRESS.fullmatch(text)
     if match is None:
         return f"write {_FORM}"
-    repo, revision, file = match[1], match[2], match[3]
-    parts = [f"`hf: {repo}`"]
+    repo, quant, revision, file = match.groups()
+    parts = [f"`hf: {repo}{f':{quant}' if quant else ''}`"]
     if file:
         parts.append(f"`file: {file}`")
-    elif "gguf" in repo.lower():
+    elif not quant and "gguf" in repo.lower():
         parts = [f"`hf: {repo}:QUANT`, with a quantization such as Q4_K_M"]
     if revision and revision != "main":
         parts.append(f"`revision: {revision}`")
@@ -109,7 +109,7 @@ def _check_file(text: str | None, path: YamlPath, *, at_key: bool = False) -> It
         return
     if not _is_inside(text):
         address = _ADDRESS.fullmatch(text) if "://" in text else None
-        inside = (address[3] if address else None) or text.lstrip("/").replace("\\", "/")
+        inside = (address[4] if address else None) or text.lstrip("/").replace("\\", "/")
         hint = f"write {inside}" if _is_inside(inside) else "such as Q8_0/model-Q8_0.gguf"
         yield error(
             "link/model-file", path, f"`{text}` is no path inside the repository", hint, at_key=at_key

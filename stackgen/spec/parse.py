@@ -14,6 +14,7 @@ from stackgen.domain.wording import shown
 VERSION: Final = 1
 EXTENSION: Final = "x-"
 """Top-level keys that begin so are the user's own: a place for anchors."""
+_BEGINNING: Final = "`version: 1`, `name: home` and `hosts: {box: {platform: compose}}`"
 
 
 def parse(source: Source) -> Stack:
@@ -21,7 +22,7 @@ def parse(source: Source) -> Stack:
     data = source.data
     if not isinstance(data, dict):
         raise StackError([_no_mapping(data)])
-    if "version" in data and (found := _version(data)):
+    if found := _version(data):
         raise StackError([found])
     own = {key: value for key, value in data.items() if not key.startswith(EXTENSION)}
     stack, found_in_shape = validate(Stack, own, ())
@@ -32,7 +33,7 @@ def parse(source: Source) -> Stack:
 
 
 def _no_mapping(data: Any) -> Diagnostic:
-    hint = "begin with `version: 1`, or let `stackgen init` write a first stack.yaml"
+    hint = f"begin with {_BEGINNING}"
     if data is None:
         return error("spec/missing-key", (), "the file is empty", hint)
     message = f"the file must be a mapping with `version`, `name` and `hosts`, got {shown(data)}"
@@ -40,12 +41,15 @@ def _no_mapping(data: Any) -> Diagnostic:
 
 
 def _version(data: dict[str, Any]) -> Diagnostic | None:
-    version = data["version"]
+    version = data.get("version")
     if version == VERSION and isinstance(version, int) and not isinstance(version, bool):
         return None
     if "hosts" not in data and "services" in data and version not in (VERSION, str(VERSION)):
-        hint = "a stack begins with `version: 1` and names its `hosts`; `stackgen init` writes a first one"
-        return error("spec/version", ("version",), "this looks like a Compose file, not like a stack", hint)
+        place: YamlPath = ("version",) if "version" in data else ()
+        hint = f"a stack begins with {_BEGINNING}"
+        return error("spec/version", place, "this looks like a Compose file, not like a stack", hint)
+    if "version" not in data:
+        return None
     if isinstance(version, int | float) and not isinstance(version, bool) and version > VERSION:
         message = (
             f"version {version} of the language is newer than this stackgen, which reads version {VERSION}"

@@ -1,8 +1,9 @@
 """The services of a stack: engine, host, GPUs, image, options, models, volumes and environment."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from stackgen.domain.contracts import Engine
 from stackgen.domain.diagnostic import Diagnostic, YamlPath, did_you_mean, error, nearest
@@ -19,6 +20,9 @@ from stackgen.domain.stack import Declared, Publish, SecretValue, Service
 from stackgen.domain.wording import shown, subject
 from stackgen.spec import images
 from stackgen.spec.names import Scope, reference, unknown
+
+_ENOUGH: Final = 5
+"""Letters at the beginning of a name that tell what was meant."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,11 +65,21 @@ def check(scope: Scope, options: Mapping[str, Options]) -> Iterator[Diagnostic]:
             yield from options[name].diagnostics
             yield from _check_volumes(scope, scope.engines[service.engine], service, path)
         else:
-            yield unknown("link/unknown-engine", "engine", (*path, "engine"), service.engine, scope.engines)
+            yield _unknown_engine(scope, service.engine, (*path, "engine"))
         if service.image is not None:
             yield from images.check(service.image, (*path, "image"))
         for use, entry in service.models.items():
             yield from _check_use(scope, entry, (*path, "models", use))
+
+
+def _unknown_engine(scope: Scope, name: str, path: YamlPath) -> Diagnostic:
+    """llama.cpp is the name of a project, `llama-server` that of its program; people write either."""
+    start = re.match(r"[a-z]*", name.lower())[0]  # type: ignore[index]
+    begins = [
+        engine for engine in scope.engines if len(start) >= _ENOUGH and engine.startswith(start[:_ENOUGH])
+    ]
+    hint = f"did you mean `{begins[0]}`?" if len(begins) == 1 else None
+    return unknown("link/unknown-engine", "engine", path, name, scope.engines, hint)
 
 
 def _check_host(scope: Scope, service: Service, path: YamlPath) -> Iterator[Diagnostic]:

@@ -85,7 +85,7 @@ class _Reader:
             if isinstance(key, ScalarNode) and key.value == "<<" and key.plain:
                 merges.append(value)
                 continue
-            name = self._name(key)
+            name = self._name(key, value)
             if name is None or self._is_duplicate(name, key.position, path, own):
                 continue
             own[name] = key.position
@@ -108,13 +108,17 @@ class _Reader:
             hint = "write `<<: *name`, where `&name` marks a mapping"
             self._problem(node.position, "`<<` can only merge mappings", hint)
 
-    def _name(self, key: Node) -> str | None:
+    def _name(self, key: Node, value: Node) -> str | None:
         if isinstance(key, ScalarNode) and isinstance(key.value, str):
             return key.value
         if not isinstance(key, ScalarNode):
             self._problem(key.position, "a key must be a string, not a list, a mapping or an alias")
         elif key.value is None:
             self._problem(key.position, "a key is missing before `:`")
+        elif isinstance(value, ScalarNode) and value.plain and not value.text:
+            message = f"a comma begins a new entry here, so {key.text} stands alone"
+            hint = "numbers have no commas: 32768; lists stand in brackets: [3, 1]; texts may stand in quotes"
+            self._problem(key.position, message, hint)
         else:
             kind = "a boolean" if isinstance(key.value, bool) else "a number"
             message = f"a key must be a string, but {key.text} is {kind}"

@@ -30,7 +30,7 @@ def explain(exc: Any, text: str) -> Diagnostic:
     complaint = _Complaint(
         exc.problem, at.line, at.column, opened.line, opened.column, LINE_BREAK.split(text)
     )
-    if found := _bad_indent(complaint):
+    if found := _bad_indent(complaint) or _conflict(complaint) or _open_quote(complaint):
         return found
     for pattern, tell in _PROBLEMS:
         if re.match(pattern, complaint.problem):
@@ -74,13 +74,40 @@ def _bad_indent(c: _Complaint) -> Diagnostic | None:
     return None
 
 
+def _conflict(c: _Complaint) -> Diagnostic | None:
+    for number in (c.line, c.opened_line):
+        line = c.lines[number] if number < len(c.lines) else ""
+        if mark := re.match(r"<{7}|={7}|>{7}", line):
+            place = Position(number + 1, 1, len(mark[0]))
+            return problem(place, "git left a conflict here", "keep one of the two sides, remove the marks")
+    return None
+
+
+def _open_quote(c: _Complaint) -> Diagnostic | None:
+    """A quote that was forgotten is closed by the next one, lines below, where nobody would look for it."""
+    before = c.lines[c.line][: c.column].rstrip() if c.line < len(c.lines) else ""
+    quote = before[-1:]
+    if quote not in {'"', "'"} or not before.count(quote) % 2:
+        return None
+    for number in range(c.line - 1, -1, -1):
+        line = c.lines[number]
+        if line.count(quote) % 2:
+            return _unclosed(number, line.rindex(quote), quote)
+    return None
+
+
+def _unclosed(line: int, column: int, quote: str) -> Diagnostic:
+    place = Position(line + 1, column + 1)
+    return problem(place, "this quote is never closed", f"add `{quote}` at the end of the value")
+
+
 def _start(c: _Complaint) -> Diagnostic:
     return problem(c.here, f"a value cannot begin with {c.quoted}", "put it in quotes")
 
 
 def _quote(c: _Complaint) -> Diagnostic:
     quote = c.lines[c.opened_line][c.opened_column : c.opened_column + 1]
-    return problem(c.opened, "this quote is never closed", f"add `{quote}` at the end of the value")
+    return _unclosed(c.opened_line, c.opened_column, quote)
 
 
 def _escape(c: _Complaint) -> Diagnostic:
@@ -93,14 +120,17 @@ def _flow(c: _Complaint) -> Diagnostic:
     opening, closing = ("[", "]") if c.problem.startswith("expected ',' or ']'") else ("{", "}")
     if c.line != c.opened_line or c.quoted == "<stream end>":
         return problem(c.opened, f"this `{opening}` is never closed", f"add `{closing}`")
-    return problem(c.here, f"`,` or `{closing}` must come before this")
+    is_variable = c.lines[c.line][: c.column].endswith("$")
+    hint = "put the value in quotes: a `{` has a meaning of its own here" if is_variable else None
+    return problem(c.here, f"`,` or `{closing}` must come before this", hint)
 
 
 def _colon(c: _Complaint) -> Diagnostic:
     line = c.lines[c.line]
     key = line[: c.column].strip()
     if re.search(r":\s", key):
-        return problem(c.here, "a value cannot have `: ` in it", "put the value in quotes")
+        hint = "put the value in quotes; a mapping goes into `{ }` or onto lines of its own"
+        return problem(c.here, "a value cannot have `: ` in it", hint)
     number = next((n for n in range(c.line - 1, -1, -1) if c.lines[n].strip()), c.line)
     above, indent = c.lines[number], len(line) - len(line.lstrip())
     if glued := re.match(r"\s*([\w.-]+):(?=[^\s/])", above):

@@ -12,7 +12,8 @@ from stackgen import registry
 from stackgen.domain.contracts import Engine
 from stackgen.domain.footprint import Memory
 from stackgen.domain.linked import Exposure, LinkedService, Publication
-from stackgen.domain.stack import NAME_PATTERN, Service
+from stackgen.domain.stack import Service
+from stackgen.domain.values import NAME_PATTERN
 from tests.support.engines import BOX, lower, planned, service
 
 ENGINES: tuple[Engine, ...] = tuple(registry.engines().values())

@@ -6,8 +6,9 @@ import pytest
 from pydantic import Field
 
 from stackgen.domain.diagnostic import Diagnostic
-from stackgen.domain.stack import Duration, Name, Size, Strict
+from stackgen.domain.stack import Strict
 from stackgen.domain.validation import validate
+from stackgen.domain.values import Duration, Name, Size
 from stackgen.domain.wording import Form
 
 

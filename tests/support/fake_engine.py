@@ -10,8 +10,9 @@ from stackgen.domain.contracts import Engine, Parsed, Role
 from stackgen.domain.diagnostic import Diagnostic, YamlPath
 from stackgen.domain.linked import LinkedService, LinkedUse
 from stackgen.domain.plan import Alternative, Demand, KnownModel, Plan, PlannedService
-from stackgen.domain.stack import Service, Size, Strict
+from stackgen.domain.stack import Service, Strict
 from stackgen.domain.validation import validate
+from stackgen.domain.values import Size
 from stackgen.domain.workload import Workload
 
 

@@ -1,8 +1,9 @@
 """One mapping of options, checked key by key against the option table of a build."""
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
+from stackgen.domain import spelling
 from stackgen.domain.diagnostic import Diagnostic, YamlPath, did_you_mean, error, has_errors, warning
 from stackgen.domain.llama import LATEST_BUILD
 from stackgen.emit.ini import why_not
@@ -49,7 +50,7 @@ def _misfit(option: Option, raw: Any, build: int, place: YamlPath) -> Iterator[D
         text = option.kind(build).spell(option.kind(build).read(raw))
     except ValueError as exc:
         words = option.kind(build).schema.get("enum", ())
-        hint = did_you_mean(raw, [w for w in words if isinstance(w, str)]) if isinstance(raw, str) else None
+        hint = _meant(option, raw, build, [w for w in words if isinstance(w, str)])
         yield error("spec/value", place, f"`{written}` {exc}", hint)
         return
     if reason := why_not(text):
@@ -57,6 +58,18 @@ def _misfit(option: Option, raw: Any, build: int, place: YamlPath) -> Iterator[D
         instead = option.instead(on=True)
         hint = f"write `{yaml_line(*instead[0])}`" if instead else None
         yield error("llama-server/not-expressible", place, message, hint)
+
+
+def _meant(option: Option, raw: Any, build: int, words: list[str]) -> str | None:
+    """How to write a value that cannot be read: `32k` and "32768" are numbers for a person."""
+    if not isinstance(raw, str):
+        return None
+    if hint := did_you_mean(raw, words):
+        return hint
+    try:
+        return f"write `{option.yaml_name}: {option.kind(build).read(int(spelling.whole_number(raw) or ''))}`"
+    except ValueError:
+        return None
 
 
 def _seen(option: Option) -> str:
@@ -94,7 +107,10 @@ def _unknown(key: str, raw: Any, build: int, path: YamlPath, allowed: Collection
         names = [o.yaml_name for o in table.options() if o.presence(build) is Presence.YES]
         plain = [name for name in names if table.by_yaml_name()[name].role in (Role.PLAIN, Role.PRESET)]
         hint = (
-            did_you_mean(key, [*allowed, *plain]) or "`llama-server --help` lists the options of your build"
+            _glued(key, allowed)
+            or _elsewhere(key)
+            or did_you_mean(key, [*allowed, *plain])
+            or "`llama-server --help` lists the options of your build"
         )
         return error(
             "spec/unknown-key", (*path, key), f"llama-server has no option `{key}`", hint, at_key=True
@@ -109,6 +125,29 @@ def _unknown(key: str, raw: Any, build: int, path: YamlPath, allowed: Collection
         f"write `{_respelled(option, spelling, raw, build)}`",
         at_key=True,
     )
+
+
+_ELSEWHERE: Final = {
+    "context": ("n_ctx", "num_ctx", "ctx", "context_size", "context_length", "max_context", "max_model_len"),
+    "n_gpu_layers": ("num_gpu", "layers"),
+    "parallel": ("n_parallel", "num_parallel", "slots", "max_num_seqs"),
+    "cache_type_k": ("kv_cache_type", "cache_type", "kv_type", "kv_cache_dtype"),
+    "sleep_idle_seconds": ("ttl", "keep_alive", "idle_timeout"),
+    "draft": ("draft_model", "speculative_model"),
+    "command_line": ("extra_args", "args", "flags", "command", "cmd"),
+}
+"""What other programs, such as Ollama, vLLM and llama-swap, call an option."""
+
+
+def _glued(key: str, allowed: Collection[str]) -> str | None:
+    """The hint for `{context:32768}`, which is a key without a value."""
+    name, _, value = key.partition(":")
+    known = name in allowed or name in table.by_yaml_name()
+    return f"a space is missing after the colon: `{name}: {value}`" if value and known else None
+
+
+def _elsewhere(key: str) -> str | None:
+    return next((f"did you mean `{ours}`?" for ours, theirs in _ELSEWHERE.items() if key in theirs), None)
 
 
 def _respelled(option: Option, spelling: Spelling, raw: Any, build: int) -> str:

@@ -11,8 +11,9 @@ from stackgen.domain.diagnostic import Diagnostic, YamlPath, error, has_errors, 
 from stackgen.domain.linked import SecretKey
 from stackgen.domain.llama import LATEST_BUILD
 from stackgen.domain.plan import Limit
-from stackgen.domain.stack import Name, SecretValue, Service, Strict
+from stackgen.domain.stack import SecretValue, Service, Strict
 from stackgen.domain.validation import validate
+from stackgen.domain.values import Name
 from stackgen.engines.llama_server import argv, image, table
 from stackgen.engines.llama_server.argv import Given
 from stackgen.engines.llama_server.image import Backend

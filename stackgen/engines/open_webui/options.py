@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, model_validator
 
 from stackgen.domain import engine_defaults as defaults
-from stackgen.domain.stack import Duration, SecretValue, Strict
+from stackgen.domain.stack import SecretValue, Strict
+from stackgen.domain.values import Duration
 from stackgen.domain.workload import EnvValue
 
 Count = Annotated[int, Field(ge=1)]

@@ -1,0 +1,77 @@
+"""The kinds of values that stack.yaml has in many places: sizes, durations, names."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+
+from stackgen.domain import spelling
+from stackgen.domain.units import parse_duration, parse_size
+from stackgen.domain.wording import Form, shown
+
+
+def _with_unit(parse: Callable[[str], int], form: str) -> BeforeValidator:
+    """Reads what has a unit; a bare number has none, whatever it is meant to be."""
+
+    def read(value: object) -> int:
+        if isinstance(value, str):
+            return parse(value)
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        problem = f"{value} has no unit" if number else f"got {shown(value)}"
+        raise ValueError(f"{problem}; write a number and {form}")
+
+    return BeforeValidator(read)
+
+
+Size = Annotated[
+    int,
+    _with_unit(parse_size, "a unit, such as 24GiB, 500MiB or 400GB"),
+    WithJsonSchema(
+        {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*(k?B|[KMGT]i?B)\s*$", "examples": ["24GiB"]}
+    ),
+    Form("a size such as 24GiB"),
+]
+"""Bytes, written with a unit."""
+
+Duration = Annotated[
+    int,
+    _with_unit(parse_duration, "s, m, h or d, such as 30m"),
+    WithJsonSchema({"type": "string", "pattern": r"^\s*\d+\s*[smhd]\s*$", "examples": ["30m"]}),
+    Form("a duration such as 30m"),
+]
+"""Seconds, written with a unit."""
+
+NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+Name = Annotated[
+    str,
+    Field(pattern=NAME_PATTERN),
+    Form("made of lower-case letters, digits and inner hyphens, at most 63 in all", spelling.name),
+]
+"""A DNS label: it becomes a host name, a container name and a folder, in every target."""
+
+ModelId = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9_]([A-Za-z0-9._-]{0,62}[A-Za-z0-9_])?$"),
+    Form("made of letters, digits, `_` and inner `.` and `-`, at most 64 in all", spelling.model_id),
+]
+"""The id under which a service offers a model: a section name, a URL part and a JSON string at once."""
+
+Variable = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$"),
+    Form("made of letters, digits and `_`, and must not begin with a digit", spelling.variable),
+]
+"""The name of an environment variable."""
+
+
+def _ip_address(text: str) -> str:
+    from ipaddress import ip_address
+
+    try:
+        ip_address(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no IP address; 0.0.0.0 stands for all of the host's") from None
+    return text
+
+
+IpAddress = Annotated[str, AfterValidator(_ip_address)]
