@@ -86,7 +86,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def test_severities_of_kinds_are_those_of_the_code() -> None:
     rows = re.findall(
-        r"^\| `([a-z0-9/-]+)` \| ([a-z, ]+) \|", (ROOT / "docs" / "kinds.md").read_text("utf-8"), re.M
+        r"^\| `([a-z0-9/-]+)` \| ([a-z, ]+) \|", (ROOT / "docs" / "kinds.md").read_text("utf-8"), re.MULTILINE
     )
     written = {kind: set(severities.split(", ")) for kind, severities in rows}
     found = {kind: severities for kind, severities in kinds().items() if severities}

@@ -136,6 +136,7 @@ MAKERS: Final[dict[str, Callable[[list[str], Path], str]]] = {
     "what-runs": lambda *_: reference.what_runs(),
     "roles": lambda words, _: reference.roles(*words),
     "command": lambda words, _: reference.command(*words),
+    "oracle": lambda *_: reference.oracle(),
     "cards": lambda words, _: reference.cards(*words),
     "json-keys": lambda words, _: reference.json_keys(*words),
 }

@@ -79,6 +79,8 @@ def command_lines(page: Path) -> Iterator[tuple[str, list[str]]]:
     for snippet in snippets(page):
         if snippet.info in ("sh", "console", "yaml ci"):
             for line in snippet.text.splitlines():
-                if match := re.search(r"(?:^|[\s/])stackgen (?P<rest>[a-z].*)", line):
+                if match := re.search(
+                    r"(?:^\s*(?:\$ |- (?:run: )?)?|\bbin/)stackgen (?P<rest>[a-z].*)", line
+                ):
                     rest = re.split(r"\s(?:\||>|&&|#)", match["rest"])[0]
                     yield f"{snippet.label}: {line.strip()}", shlex.split(rest)
