@@ -17,15 +17,19 @@ from stackgen.cli.output import (
     EXIT_BUG,
     EXIT_INTERRUPTED,
     EXIT_OUT_OF_DATE,
+    EXIT_USAGE,
     EXIT_WRONG,
     Locked,
     StackPath,
+    drop_output,
     fail,
     note,
+    open_streams,
     page,
     print_diagnostics,
     print_json,
     require_lock,
+    show_version,
 )
 
 if TYPE_CHECKING:
@@ -42,10 +46,14 @@ cli = typer.Typer(
     rich_markup_mode=None,
 )
 
-cli.command()(lock)
-cli.command(context_settings={"ignore_unknown_options": True})(estimate)
-cli.command()(calibrate)
-cli.command()(download)
+
+@cli.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="print the version")
+    ] = False,
+) -> None:
+    """One stack.yaml in, a proof that it fits each GPU and every file out."""
 
 
 class PlanFormat(StrEnum):
@@ -197,6 +205,12 @@ def _render(
     return EXIT_OUT_OF_DATE if check and not changes.clean else 0
 
 
+cli.command()(lock)
+cli.command()(download)
+cli.command(context_settings={"ignore_unknown_options": True})(estimate)
+cli.command()(calibrate)
+
+
 @cli.command()
 def schema() -> None:
     """Print the JSON Schema of stack.yaml, for editors."""
@@ -209,9 +223,7 @@ def schema() -> None:
 @cli.command()
 def version() -> None:
     """Print the version."""
-    from importlib.metadata import version as installed
-
-    typer.echo(f"stackgen {installed('stackgen')}")
+    show_version(wanted=True)
 
 
 def main() -> None:
@@ -224,14 +236,24 @@ def main() -> None:
     # A run is short and makes few cycles; looking for plug-ins of pydantic reads every installed package.
     gc.set_threshold(100_000)
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    open_streams()
     try:
-        cli()
+        try:
+            cli()
+        finally:
+            sys.stdout.flush()
     except Failure as exc:
         note(f"stackgen: {exc}" + (f"\n  hint: {exc.hint}" if exc.hint else ""))
         sys.exit(exc.status)
     except KeyboardInterrupt:
         note("interrupted")
         sys.exit(EXIT_INTERRUPTED)
+    except OSError as exc:
+        # What the program reads and writes has messages of its own: this is the output, to a disk that is full, say.
+        drop_output()
+        if not isinstance(exc, BrokenPipeError):
+            note(f"stackgen: {exc}")
+        sys.exit(EXIT_USAGE)
     except Exception:  # noqa: BLE001 - the last line of defence: a traceback is for us, not for users
         import traceback
 

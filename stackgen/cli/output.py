@@ -1,5 +1,6 @@
 """What all commands share: the terminal, findings, exit statuses."""
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -34,7 +35,6 @@ def console(*, stderr: bool = False) -> "Console":
 
 def page() -> "Page":
     """The page that stdout is: as wide as the terminal, 100 columns and no colours in a file."""
-    import os
     import shutil
 
     from stackgen.report.page import WIDEST, Page
@@ -55,7 +55,6 @@ def print_diagnostics(
 
     if not diagnostics:
         return
-    import os
     import shutil
 
     color = sys.stderr.isatty() and "NO_COLOR" not in os.environ
@@ -78,6 +77,26 @@ def print_json(data: dict[str, Any]) -> None:
     import json
 
     sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+
+
+def open_streams() -> None:
+    """Python has no stream for a descriptor that the caller closed, as some service managers do."""
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 - open until the end
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
+
+
+def drop_output() -> None:
+    """Lets go of what could not be written, which Python would try once more at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def show_version(*, wanted: bool) -> None:
+    """Print the version and end, if that is wanted."""
+    from importlib.metadata import version as installed
+
+    if wanted:
+        typer.echo(f"stackgen {installed('stackgen')}")
+        raise typer.Exit
 
 
 def note(text: str) -> None:
