@@ -14,6 +14,8 @@ _KNOWN = re.compile(
     r"|ssm_(in|conv1d|conv1d_[qkv]|x|dt|dt_norm|b_norm|c_norm|a|d|norm|out|ba|beta|alpha|f_a|f_b|g_a|g_b)"
     r"|shortconv\.(conv|in_proj|out_proj)|inp_gate|proj|post_norm|laurel_(l|r|post_norm)"
     r"|altup_(correct_coef|correct_scale|predict_coef|router|router_norm)"
+    r"|time_mix_([wavg][12]|lerp_(fused|[xwkvrg])|first|decay_w[12]|key|value|receptance|gate|output)"
+    r"|channel_mix_(lerp_[kr]|key|value|receptance)"
     r"|indexer\.(k_norm|proj|attn_k|attn_q_b)|nextn\..+)"
     r"(\.(weight|bias|scale|input_scale|scales))?"
 )

@@ -13,6 +13,8 @@ BOTH: Final = frozenset({"falcon-h1"})
 
 def replaces_attention(architecture: str, keys: Keys, index: int, n_trunk: int) -> bool:
     """Whether a block with attention heads in its keys is recurrent all the same."""
+    if "wkv.head_size" in keys.values:
+        return True
     if architecture not in INTERVAL or index >= n_trunk:
         return False
     listed = keys.values.get("attention.recurrent_layers")

@@ -6,12 +6,22 @@ from stackgen.memory.model import recurrence
 from stackgen.memory.model.attention import attention
 from stackgen.memory.model.builder import Builder
 from stackgen.memory.model.experts import mixture, shared
+from stackgen.memory.model.rwkv import rwkv_block
 
 
 def block(b: Builder, x: Tensor, *, last: bool) -> Tensor:
-    """Pre-norm, post-norm and sandwich-norm blocks, parallel ones, and those with a mixer alone."""
+    """One block, of the kind that its tensors tell."""
+    if b.has("time_mix_output.weight"):
+        return rwkv_block(b, x, last=last)
     if b.layer.attention is not None and b.layer.recurrent is not None:
         return side_by_side(b, x, b.layer.attention, last=last)
+    if b.has("ffn_norm_exps.weight") and b.layer.attention is not None:
+        return two_residuals(b, x, b.layer.attention, last=last)
+    return usual(b, x, last=last)
+
+
+def usual(b: Builder, x: Tensor, *, last: bool) -> Tensor:
+    """Pre-norm, post-norm and sandwich-norm blocks, parallel ones, and those with a mixer alone."""
     logits = b.linear("ffn_gate_inp", x) if "early_router" in b.facts.traits else None
     cur = b.norm(x, "attn_norm") if b.has("attn_norm.weight") or "plain_norms" in b.facts.traits else x
     if "norm_first" in b.facts.traits:
@@ -98,6 +108,17 @@ def side_by_side(b: Builder, x: Tensor, a: Attention, *, last: bool) -> Tensor:
     if last:
         (x,) = b.pick_outputs(x)
     return g.add(feed_forward(b, b.norm(x, "ffn_norm"), x), x)
+
+
+def two_residuals(b: Builder, x: Tensor, a: Attention, *, last: bool) -> Tensor:
+    """A dense block, and experts that read what the block read (arctic.cpp)."""
+    g = b.g
+    cur = attention(b, b.norm(x, "attn_norm"), a)
+    if last:
+        cur, x = b.pick_outputs(cur, x)
+    dense = g.add(cur, x)
+    dense = g.add(b.ffn(b.norm(dense, "ffn_norm")), dense)
+    return g.add(mixture(b, b.norm(x, "ffn_norm_exps")), dense)
 
 
 def has_ffn(b: Builder) -> bool:

@@ -90,6 +90,8 @@ class Builder:
         self._globals: dict[str, Tensor] = {}
         self.chosen: Tensor | None = None
         """The cells that sparse attention attends to, as the last indexer chose them."""
+        self.first_value: Tensor | None = None
+        """The values of the first block, which RWKV 7 mixes into all others."""
         self.raw_embeddings: Tensor | None = None
         """The rows as they came, deepstack features of images included."""
 

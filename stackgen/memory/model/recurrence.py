@@ -61,13 +61,14 @@ class State:
         g.expand(g.copy(t, g.view(self.cache, self.elements, self.b.geo.n_seq)))
 
 
-def _sizes(b: Builder) -> Recurrent:
+def sizes(b: Builder) -> Recurrent:
+    """The elements of the block's state."""
     if b.layer.recurrent is None:
         raise ValueError(f"block {b.i} is not recurrent")
     return b.layer.recurrent
 
 
-def _sequences(b: Builder) -> tuple[int, int]:
+def sequences(b: Builder) -> tuple[int, int]:
     """(sequences, tokens of each) of the micro-batch."""
     return b.geo.n_seq, b.n // b.geo.n_seq
 
@@ -75,7 +76,7 @@ def _sequences(b: Builder) -> tuple[int, int]:
 def _convolve(b: Builder, state: Tensor, x: Tensor, store: State, weight: str) -> Tensor:
     """Past columns and new ones side by side, then a depth-wise convolution over them."""
     g = b.g
-    seqs, tokens = _sequences(b)
+    seqs, tokens = sequences(b)
     both = g.concat(state, g.transpose(x))
     store.save(g.view(both, state.ne[0], state.ne[1], seqs, nb=both.strides[1:3]))
     return g.op((state.ne[1], tokens, seqs), both, b.weight(weight))
@@ -84,10 +85,10 @@ def _convolve(b: Builder, state: Tensor, x: Tensor, store: State, weight: str) -
 def mamba1(b: Builder, cur: Tensor) -> Tensor:
     """Mamba with per-channel decay."""
     g = b.g
-    seqs, tokens = _sequences(b)
+    seqs, tokens = sequences(b)
     inner, width = b.facts.number("ssm.inner_size"), b.facts.number("ssm.state_size")
     rank, taps = b.facts.number("ssm.time_step_rank"), b.facts.number("ssm.conv_kernel") - 1
-    recurrent = _sizes(b)
+    recurrent = sizes(b)
     convs, states = State(b, recurrent.conv), State(b, recurrent.state)
     conv = g.reshape(convs.load(), taps, inner, seqs)
     xz = b.linear("ssm_in", g.reshape(cur, cur.ne[0], tokens, seqs))
@@ -121,11 +122,11 @@ def mamba1(b: Builder, cur: Tensor) -> Tensor:
 def mamba2(b: Builder, cur: Tensor) -> Tensor:
     """Mamba 2: heads that share their decay."""
     g = b.g
-    seqs, tokens = _sequences(b)
+    seqs, tokens = sequences(b)
     inner, width = b.facts.number("ssm.inner_size"), b.facts.number("ssm.state_size")
     heads, groups = b.facts.number("ssm.time_step_rank"), b.facts.number("ssm.group_count")
     taps, channels = b.facts.number("ssm.conv_kernel") - 1, inner + 2 * groups * width
-    recurrent = _sizes(b)
+    recurrent = sizes(b)
     convs, states = State(b, recurrent.conv), State(b, recurrent.state)
     conv = g.reshape(convs.load(), taps, channels, seqs)
     both = b.linear("ssm_in", cur)
@@ -159,11 +160,11 @@ def mamba2(b: Builder, cur: Tensor) -> Tensor:
 def delta_net(b: Builder, cur: Tensor) -> Tensor:
     """Gated delta net (Qwen3-Next, Qwen3.5)."""
     g = b.g
-    seqs, tokens = _sequences(b)
+    seqs, tokens = sequences(b)
     inner, width = b.facts.number("ssm.inner_size"), b.facts.number("ssm.state_size")
     k_heads, v_heads = b.facts.number("ssm.group_count"), b.facts.number("ssm.time_step_rank")
     head, channels = inner // v_heads, inner + 2 * k_heads * width
-    recurrent = _sizes(b)
+    recurrent = sizes(b)
     convs, states = State(b, recurrent.conv), State(b, recurrent.state)
     qkv = b.linear("attn_qkv", cur)
     qkv = g.reshape(qkv, qkv.ne[0], tokens, seqs)
@@ -205,7 +206,7 @@ def _delta(
 
 def _gates(b: Builder, cur: Tensor, heads: int) -> tuple[Tensor, Tensor]:
     g = b.g
-    seqs, tokens = _sequences(b)
+    seqs, tokens = sequences(b)
     beta = g.same(g.reshape(b.linear("ssm_beta", cur), 1, heads, tokens, seqs))
     alpha = g.reshape(b.linear("ssm_alpha", cur), heads, tokens, seqs)
     alpha = g.same(g.add(alpha, b.weight("ssm_dt.bias")))
@@ -214,7 +215,7 @@ def _gates(b: Builder, cur: Tensor, heads: int) -> tuple[Tensor, Tensor]:
 
 def _gates_combined(b: Builder, cur: Tensor, k_heads: int, v_heads: int) -> tuple[Tensor, Tensor]:
     g = b.g
-    seqs, tokens = _sequences(b)
+    seqs, tokens = sequences(b)
     each = v_heads // k_heads
     ba = g.reshape(b.linear("ssm_ba", cur), 2 * each, k_heads, tokens, seqs)
     beta = g.cont(g.view(ba, each, k_heads, tokens, seqs, nb=ba.strides[1:]))
@@ -227,9 +228,9 @@ def _gates_combined(b: Builder, cur: Tensor, k_heads: int, v_heads: int) -> tupl
 def kimi_delta(b: Builder, cur: Tensor) -> Tensor:
     """Kimi delta attention: three convolutions, a gate per channel (kimi-linear.cpp)."""
     g = b.g
-    seqs, tokens = _sequences(b)
+    seqs, tokens = sequences(b)
     head = b.facts.number("kda.head_dim")
-    recurrent = _sizes(b)
+    recurrent = sizes(b)
     heads = recurrent.state // (head * head)
     inner, taps = head * heads, recurrent.conv // (3 * head * heads)
     convs, states = State(b, recurrent.conv), State(b, recurrent.state)
@@ -254,7 +255,7 @@ def _kimi_convolution(
     b: Builder, cur: Tensor, past: Tensor, convs: State, which: str, shape: tuple[int, int, int]
 ) -> Tensor:
     g, (head, heads, taps) = b.g, shape
-    seqs, tokens = _sequences(b)
+    seqs, tokens = sequences(b)
     inner = head * heads
     state = g.view(past, taps, inner, seqs, nb=(4 * taps, past.strides[1]))
     x = g.reshape(b.linear(f"attn_{which}", cur), inner, tokens, seqs)
@@ -269,8 +270,8 @@ def _kimi_convolution(
 def short_convolution(b: Builder, cur: Tensor) -> Tensor:
     """LFM2's gated short convolution."""
     g = b.g
-    seqs, tokens = _sequences(b)
-    recurrent = _sizes(b)
+    seqs, tokens = sequences(b)
+    recurrent = sizes(b)
     states = State(b, recurrent.conv)
     embd = cur.ne[0]
     bcx = b.linear("shortconv.in_proj", g.reshape(cur, embd, tokens, seqs))
