@@ -95,6 +95,8 @@ def finish(b: Builder, cur: Tensor) -> Tensor:
 def representative(facts: ModelFacts, placement: Placement) -> list[int]:
     """Enough blocks to reach every peak: of each kind, between the same neighbours, the first one or two."""
     n = facts.n_trunk
+    if any(x.attention is not None and x.attention.indexer_length for x in facts.layers):
+        return list(range(n))  # holes in the buffer: the peak grows with every block
     kinds = [_kind(facts, placement, i) for i in range(n)]
     groups: dict[object, list[int]] = {}
     for i in range(n):
