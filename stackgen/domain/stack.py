@@ -179,8 +179,8 @@ class Volume(Strict):
         | None
     ) = Field(default=None, description="server:/path")
     managed: bool = Field(default=False, description="storage that the platform provides")
-    size: Size | None = None
-    mount_options: list[str] = []
+    size: Size | None = Field(default=None, description="what it holds at most")
+    mount_options: list[str] = Field(default=[], description="options of an NFS mount, such as nconnect=8")
 
     @model_validator(mode="after")
     def _one_kind(self) -> "Volume":
@@ -239,18 +239,20 @@ class Stack(Strict):
     models: dict[Name, Annotated[Model, Form("a mapping with `hf` or `path`", spelling.hub_mapping)]] = Field(
         default={}, description="the weights, by name"
     )
-    services: dict[Name, Service] = {}
+    services: dict[Name, Service] = Field(default={}, description="the programs, by name")
     volumes: dict[
         Name,
         Annotated[
             Volume, Form("a mapping with one of `path`, `nfs` and `managed: true`", spelling.volume_mapping)
         ],
-    ] = {}
+    ] = Field(default={}, description="where things are stored, by name")
     exclusive: list[list[str]] = Field(
         default=[], description="groups of services of which one at a time holds its GPUs"
     )
-    scenarios: dict[Name, Scenario] = {}
-    measured: list[Measured] = []
-    allow: list[Allow] = []
-    deploy: Deploy = Deploy()
-    budget: Budget = Budget()
+    scenarios: dict[Name, Scenario] = Field(
+        default={}, description="what is loaded together, and what is expected of it"
+    )
+    measured: list[Measured] = Field(default=[], description="measured figures in place of ours")
+    allow: list[Allow] = Field(default=[], description="findings that you accept, with a reason")
+    deploy: Deploy = Field(default=Deploy(), description="how files and secrets reach the machines")
+    budget: Budget = Field(default=Budget(), description="safety margins")
