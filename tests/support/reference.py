@@ -21,6 +21,8 @@ from tests.support.engines import lower, service
 Schema = Mapping[str, Any]
 PATTERNS = {"B|[KMGT]i?B": "size", "[smhd]": "duration", r"\d+(:\d+)?$": "`uid` or `uid:gid`"}
 """Parts of patterns that stand for a form with a name of its own."""
+_SMALL = 4
+"""Keys of a mapping that are all named where it is used."""
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -111,8 +113,12 @@ def _number(item: Schema) -> str:
 
 
 def _names(part: Schema) -> Iterator[str]:
-    for key in part["properties"]:
-        yield key if key in part.get("required", ()) else f"{key}?"
+    """The keys of a mapping; of a large one, those that must be there."""
+    required, keys = part.get("required", ()), part["properties"]
+    small = len(keys) <= _SMALL
+    yield from (key if key in required else f"{key}?" for key in keys if small or key in required)
+    if not small:
+        yield "…"
 
 
 def router_options(*roles: str) -> str:
