@@ -1,6 +1,8 @@
 """What is known of a requested model: from its own header, from the lock, or from the catalog."""
 
-from stackgen.domain.diagnostic import Diagnostic, Severity, YamlPath, warning
+import re
+
+from stackgen.domain.diagnostic import Diagnostic, Severity, YamlPath, error
 from stackgen.domain.footprint import NOTHING, Basis, Memory
 from stackgen.domain.header import GgufHeader
 from stackgen.domain.linked import LinkedModel, ModelRequest
@@ -10,7 +12,8 @@ from stackgen.facts import catalog
 from stackgen.facts.derive import derive
 from stackgen.memory.companions import projector_of
 
-WAYS_OUT = "name its shape with `catalog:`, give a local file as `path:`, or declare its memory with `vram:`"
+WAYS_OUT = "name its shape with `catalog:`, or declare its memory with `vram: {low: …, high: …}`"
+_QUANT = re.compile(r"[-_.]((?:UD-)?[A-Z0-9_]+)(?:-\d{5}-of-\d{5})?\.gguf$", re.IGNORECASE)
 
 
 def from_header(model: LinkedModel, header: GgufHeader) -> KnownModel:
@@ -69,11 +72,18 @@ def from_catalog(model: LinkedModel) -> KnownModel:
 
 def in_catalog(request: ModelRequest) -> catalog.CatalogHit | None:
     """The header that the built-in catalog has for a request."""
-    if request.quant is None:
+    quant = _quant(request)
+    if quant is None:
         return None
     if request.catalog is not None:
-        return catalog.by_name(request.catalog, request.quant, request.repo or "")
-    return catalog.lookup(request.repo, request.quant) if request.repo is not None else None
+        return catalog.by_name(request.catalog, quant, request.repo or "")
+    return catalog.lookup(request.repo, quant) if request.repo is not None else None
+
+
+def _quant(request: ModelRequest) -> str | None:
+    """The quantization that is asked for, by itself or in a file's name such as Qwen3-4B-Q4_K_M.gguf."""
+    match = _QUANT.search(request.file or request.path or "")
+    return request.quant or (match[1] if match else None)
 
 
 def _projector(request: ModelRequest) -> Memory:
@@ -109,11 +119,13 @@ def _unknown(model: LinkedModel) -> tuple[Diagnostic, ...]:
     request = model.request
     if request.repo is None:
         text = f"{request.path} is not here to be read, so nothing is known of its memory"
-        return (warning("facts/unknown-model", (*model.path, "path"), text, WAYS_OUT),)
-    if not request.quant:
+        return (error("facts/unknown-model", (*model.path, "path"), text, WAYS_OUT),)
+    quant = _quant(request)
+    if not quant:
         # Files of a program of its own, such as an image model's: their memory is declared.
         return ()
-    near = catalog.nearest(request.catalog or request.repo, request.quant)
-    text = f"the built-in catalog does not know {request.catalog or request.repo} as {request.quant}"
+    near = catalog.nearest(request.catalog or request.repo, quant)
+    text = f"the built-in catalog does not know {request.catalog or request.repo} as {quant}"
     place = (*model.path, "catalog" if request.catalog else "hf")
-    return (warning("facts/unknown-model", place, text, f"{near}; or {WAYS_OUT}" if near else WAYS_OUT),)
+    hint = f"{f'{near} Or let' if near else 'let'} `stackgen lock` read it from the hub, {WAYS_OUT}"
+    return (error("facts/unknown-model", place, text, hint),)

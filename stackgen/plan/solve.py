@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from stackgen.domain.contracts import Engines
 from stackgen.domain.diagnostic import Diagnostic
-from stackgen.domain.footprint import Basis, Memory, TermName, exact
-from stackgen.domain.linked import LinkedStack, MeasuredUse
+from stackgen.domain.footprint import NOTHING, Basis, Memory, TermName, exact
+from stackgen.domain.linked import LinkedService, LinkedStack, MeasuredUse
 from stackgen.domain.plan import (
     Demand,
     GpuLedger,
@@ -25,7 +25,7 @@ from stackgen.plan.scenarios import work_out
 def solve(stack: LinkedStack, known: Mapping[str, KnownModel], engines: Engines) -> Plan:
     """The plan of a linked stack; `known` is by model name. Findings are data in it, nothing is raised."""
     demands = {
-        name: measured(engines[service.engine].demand(service, known), name, stack.measured)
+        name: measured(engines[service.engine].demand(service, known), service, stack.measured)
         for name, service in stack.services.items()
     }
     loaded = {name: demand.residents for name, demand in demands.items()}
@@ -60,8 +60,10 @@ def solve(stack: LinkedStack, known: Mapping[str, KnownModel], engines: Engines)
 
 def _findings(plan: Plan, known: Mapping[str, KnownModel], engines: Engines) -> Iterable[Diagnostic]:
     yield from plan.stack.notes
-    for model in known.values():
-        yield from model.diagnostics
+    sized = _sized_by_measurement(plan)
+    for name, model in known.items():
+        if model.facts is not None or name not in sized:
+            yield from model.diagnostics
     for name, service in plan.stack.services.items():
         yield from engines[service.engine].check(service, known)
         yield from plan.services[name].demand.diagnostics
@@ -69,14 +71,30 @@ def _findings(plan: Plan, known: Mapping[str, KnownModel], engines: Engines) -> 
     yield from advice.over_budget(plan, known, engines)
 
 
-def measured(demand: Demand, service: str, figures: Sequence[MeasuredUse]) -> Demand:
-    """The demand with measured figures in place of ours, for the uses that have any."""
-    by_use = {m.use.use: m for m in figures if m.use.service == service}
+def measured(demand: Demand, service: LinkedService, figures: Sequence[MeasuredUse]) -> Demand:
+    """The demand with measured figures in place of ours, for the uses that have any: also where we have none."""
+    by_use = {m.use.use: m for m in figures if m.use.service == service.name}
     if not by_use:
         return demand
+    sized = {resident.use for resident in demand.residents}
+    blank = dict.fromkeys((gpu.index for gpu in service.gpus), NOTHING)
+    added = {u.id: u for u in service.models if u.id in by_use and u.id not in sized}
+    residents = (*demand.residents, *(Resident(service=service.name, use=use, gpus=blank) for use in added))
+    told = {use.path for use in added.values()}
     return replace(
-        demand, residents=tuple(_measured_resident(r, by_use.get(r.use)) for r in demand.residents)
+        demand,
+        residents=tuple(_measured_resident(r, by_use.get(r.use)) for r in residents),
+        diagnostics=tuple(d for d in demand.diagnostics if d.path not in told),
+        unknown=demand.unknown and any(use.id not in sized | by_use.keys() for use in service.models),
     )
+
+
+def _sized_by_measurement(plan: Plan) -> set[str]:
+    """Names of models that a plan needs to know nothing of, because all that they serve was measured."""
+    figures = {(m.use.service, m.use.use) for m in plan.stack.measured}
+    uses = [use for service in plan.stack.services.values() for use in service.models]
+    unsized = {use.model.name for use in uses if (use.service, use.id) not in figures}
+    return {use.model.name for use in uses} - unsized
 
 
 def _measured_resident(resident: Resident, figure: MeasuredUse | None) -> Resident:

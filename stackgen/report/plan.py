@@ -28,7 +28,7 @@ UNLOCKED = "facts/unlocked"
 
 def show(plan: Plan, page: Page) -> str:
     """The whole plan as text of at most the page's width."""
-    blocks = [_head(plan, page), *(list(_gpu(ledger, page)) for ledger in plan.gpus)]
+    blocks = [_head(plan, page), *(list(_gpu(ledger, _unsized(plan, ledger), page)) for ledger in plan.gpus)]
     if plan.gpus:
         blocks.append(_legend(plan, page))
     blocks += [_hosts(plan, page), _limits(plan), _scenarios(plan, page)]
@@ -46,12 +46,32 @@ def _head(plan: Plan, page: Page) -> list[str]:
     return [head, f"  {size}"]
 
 
-def _gpu(ledger: GpuLedger, page: Page) -> Iterator[str]:
+def _unsized(plan: Plan, ledger: GpuLedger) -> list[str]:
+    """Who else sits on a GPU, with memory of which nothing is known."""
+    here = (
+        service
+        for service in plan.services.values()
+        if service.demand.unknown
+        and service.linked.host.name == ledger.host
+        and any(gpu.index == ledger.index for gpu in service.linked.gpus)
+    )
+    return [
+        f"{service.linked.name}/{use.id}"
+        for service in here
+        for use in service.linked.models
+        if use.id not in {resident.use for resident in service.demand.residents}
+    ]
+
+
+def _gpu(ledger: GpuLedger, unsized: Sequence[str], page: Page) -> Iterator[str]:
     over = ledger.free < 0
     room = f"{show_size(abs(ledger.free))} {'too much' if over else 'free'}"
     yield page.style(f"{ledger.host} GPU {ledger.index}", "bold") + f"  {ledger.model}"
-    room = page.style(room, "bold red" if over else "green")
+    room = page.style(room, "bold red" if over else "bold yellow" if unsized else "green")
     yield f"  {show_size(ledger.high)} of {show_size(ledger.usable)}, {room}"
+    if unsized:
+        text = f"  without {', '.join(unsized)}, of which nothing is known"
+        yield from (page.style(line, "bold yellow") for line in page.wrapped(text, "    "))
     runs = bar.runs(ledger, max(10, page.width - 4))
     yield "  " + "".join(page.style(page.pick(p.sign, p.ascii) * length, p.style) for p, length in runs)
     if ledger.residents:

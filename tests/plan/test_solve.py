@@ -8,6 +8,7 @@ from typing import Any, cast
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stackgen.domain.diagnostic import error
 from stackgen.domain.facts import ModelFacts
 from stackgen.domain.footprint import Basis
 from stackgen.domain.linked import LinkedStack, MeasuredUse, Reference
@@ -235,3 +236,25 @@ def test_auto_fits_or_is_the_smallest(pairs: list[tuple[int, int]], headroom: in
     if plan.verdict is Verdict.FITS and count < len(pairs):
         more = plan_of(stack([box], [service("r", box, models, limit=count + 1)], headroom=headroom))
         assert more.verdict is Verdict.OVER_BUDGET
+
+
+def test_what_was_measured_need_not_be_known() -> None:
+    box = host()
+    figure = MeasuredUse(
+        use=Reference("r", "a"), gpus=(9 * GIB, 8 * GIB), ram=None, reason="nvidia-smi, b1", index=0
+    )
+    linked = stack([box], [service("r", box, {"a": {}})], measured=(figure,))
+    finding = error("facts/unknown-model", ("models", "a"), "not known")
+    mystery = {
+        name: replace(model, facts=None, diagnostics=(finding,)) for name, model in known(linked).items()
+    }
+
+    def solved(stack: LinkedStack) -> Plan:
+        return solve(stack, mystery, {"sized": SizedEngine()})
+
+    assert [gpu.high for gpu in solved(linked).gpus] == [9 * GIB, 8 * GIB]
+    assert solved(linked).verdict is Verdict.FITS
+    assert finding not in solved(linked).diagnostics
+    without = solved(replace(linked, measured=()))
+    assert without.verdict is Verdict.UNKNOWN
+    assert finding in without.diagnostics

@@ -46,6 +46,15 @@ def test_no_line_is_wider_than_the_screen(width: int) -> None:
     assert max(map(len, lines)) <= width
 
 
+def test_what_could_not_be_sized_is_named_beside_what_is_free() -> None:
+    box = host()
+    linked = stack([box], [service("r", box, {"small": {"gpus": {0: 9}}, "mystery": {}})])
+    text = text_of(solve(linked, known(linked), {"sized": SizedEngine()}), 80)
+    assert "test: unknown" in text
+    for gpu in ("9.0 GiB of 24.0 GiB, 15.0 GiB free", "0 B of 24.0 GiB, 24.0 GiB free"):
+        assert f"{gpu}\n  without r/mystery, of which nothing is known\n" in text
+
+
 def test_text_says_who_sits_where_and_what_is_free() -> None:
     text = text_of(sample(), 100)
     for part in (

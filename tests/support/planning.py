@@ -39,7 +39,10 @@ def interval(low: int, high: int) -> Memory:
 
 @dataclass(frozen=True)
 class SizedEngine:
-    """Its models take what their options say: `{"gpus": {index: GiB}, "ram": GiB, "pinned": bool}`."""
+    """Its models take what their options say: `{"gpus": {index: GiB}, "ram": GiB, "pinned": bool}`.
+
+    Of a model without `gpus` nothing is known.
+    """
 
     name: str = "sized"
     summary: str = "for tests"
@@ -72,8 +75,10 @@ class SizedEngine:
                     pinned=use.options.get("pinned", False),
                 )
                 for use in service.models
+                if "gpus" in use.options
             ),
             limit=service.options["limit"],
+            unknown=any("gpus" not in use.options for use in service.models),
         )
 
     def alternatives(self, service: LinkedService, use: LinkedUse) -> Iterable[Alternative]:

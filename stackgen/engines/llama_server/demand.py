@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from stackgen.domain.diagnostic import Diagnostic, error, warning
+from stackgen.domain.diagnostic import Diagnostic, error
 from stackgen.domain.facts import ModelFacts
 from stackgen.domain.footprint import NOTHING, Basis, Footprint, Memory, Term, TermName, total
 from stackgen.domain.linked import LinkedGpu, LinkedService
@@ -18,7 +18,7 @@ from stackgen.memory.llama import footprint
 from stackgen.memory.overhead import host_extras, process_overhead
 
 _WAYS_OUT = (
-    "name its shape with `catalog:`, lock it, give a local file as `path:`, "
+    "let `stackgen lock` read it from the hub, name its shape with `catalog:`, "
     "or declare its memory with `vram: {low: …, high: …}`"
 )
 OWN_RULES = ("quantized-v-without-flash-attention", "mixed-cache-types-mla")
@@ -67,7 +67,7 @@ def _answer(this: Case, known: Mapping[str, KnownModel]) -> _Answer:
 
 def _nothing_known(this: Case) -> Diagnostic:
     message = f"nothing is known of the memory of `{this.use.model.name}`"
-    return warning("llama-server/unknown-model", this.use.path, message, _WAYS_OUT)
+    return error("llama-server/unknown-model", this.use.path, message, _WAYS_OUT)
 
 
 def _resident(this: Case, size: Footprint) -> Resident:
