@@ -24,7 +24,7 @@ class Usage:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Testimony:
+class Statement:
     """The engine's answer: per device in the order they were asked for, and on the host."""
 
     build: str

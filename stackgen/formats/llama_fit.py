@@ -19,7 +19,7 @@ _REASONS = (
     r"^\S+ E (?:\w+: )?(?!terminate called)(.+)$",
     r"^(error.*)$",
     r"what\(\):\s*(.+)$",
-    r"^(?:\S*/)?(\w+\.(?:cpp|c|cu):\d+: .+)$",
+    r"^(?:\S*/)?([\w.-]+\.(?:cpp|c|cu):\d+: .+)$",
 )
 
 

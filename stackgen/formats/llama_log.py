@@ -53,7 +53,6 @@ class _Pass:
 
     model: str = ""
     draft: bool = False
-    devices: dict[str, LogDevice] = field(default_factory=dict)
     contexts: int = 0
     sizes: dict[str, dict[str, float]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(float))
@@ -102,8 +101,9 @@ class _Process:
         elif match := _MODEL.search(line):
             self._start(match[1])
         elif match := _DEVICE.search(line):
-            device = LogDevice(name=match[1], description=match[2], free=int(match[3]) * MIB)
-            self._current.devices[match[1]] = device
+            # Some builds name them before the file, some after it.
+            free = int(match[3]) * MIB
+            self.devices[match[1]] = LogDevice(name=match[1], description=match[2], free=free)
         elif match := _VISION_WEIGHTS.search(line):
             self._projector(self.vision, float(match[1]))
         else:
@@ -202,7 +202,12 @@ def parse(text: str) -> tuple[LoadLog, ...]:
         processes.setdefault(child[1] if child else "", _Process()).read(line)
     build = next((p.build for p in processes.values() if p.build), "")
     return tuple(
-        replace(_finished(found), instance=names.get(port, ""), build=process.build or build)
+        replace(
+            _finished(found),
+            instance=names.get(port, ""),
+            build=process.build or build,
+            devices=tuple(process.devices.values()),
+        )
         for port, process in processes.items()
         for found in process.loads()
     )
@@ -215,7 +220,6 @@ def _plain(text: str) -> Iterable[str]:
 def _finished(found: _Pass) -> LoadLog:
     return LoadLog(
         model=found.model,
-        devices=tuple(found.devices.values()),
         buffers={name: _buffers(sizes) for name, sizes in found.sizes.items() if any(sizes.values())},
         breakdown=found.breakdown if _trusted(found) else {},
         settings=found.settings,

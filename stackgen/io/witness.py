@@ -20,7 +20,7 @@ from typing import NoReturn
 
 from stackgen.domain.failure import Failure
 from stackgen.domain.llama import LlamaParams
-from stackgen.domain.witness import Testimony, Usage
+from stackgen.domain.witness import Statement, Usage
 from stackgen.formats import llama_fit
 from stackgen.formats.llama_fit import StandIn
 from stackgen.io import sparse
@@ -64,7 +64,7 @@ def find(folder: Path | None = None) -> Programs:
 
 def witness(
     heads: Sequence[Head], params: LlamaParams, devices: Sequence[int], programs: Programs
-) -> Testimony:
+) -> Statement:
     """What the engine says of one model on devices of these free bytes; `params` are llama-server's.
 
     Raises WitnessError when it refuses, with its own words.
@@ -79,7 +79,7 @@ def ask(
     devices: Sequence[int],
     programs: Programs,
     stands: Sequence[StandIn],
-) -> Testimony:
+) -> Statement:
     """The same with stand-ins that are there already: the first ones of them are used."""
     if params.split_mode in ("row", "tensor") and len(devices) > 1:
         raise WitnessError(f"`split-mode {params.split_mode}` needs real GPUs, so {TOOL} cannot tell")
@@ -92,7 +92,7 @@ def ask(
     rows = llama_fit.table(run.out)
     if run.status or "Host" not in rows:
         raise WitnessError(*_why(run, asked))
-    return Testimony(
+    return Statement(
         build=programs.build,
         asked=asked,
         devices=tuple(rows.get(stand.name, Usage()) for stand in stands),

@@ -11,7 +11,7 @@ from stackgen.domain.facts import ModelFacts
 from stackgen.domain.footprint import Memory, TermName
 from stackgen.domain.llama import LlamaParams
 from stackgen.domain.units import MIB
-from stackgen.domain.witness import Comparison, Place, Testimony, Usage
+from stackgen.domain.witness import Comparison, Place, Statement, Usage
 from stackgen.memory.errors import Refused, UnknownArchitecture
 from stackgen.memory.llama import footprint
 
@@ -62,7 +62,7 @@ def compare(
     facts: ModelFacts | None,
     params: LlamaParams,
     devices: Sequence[int],
-    said: Testimony,
+    said: Statement,
     numbers: Sequence[int] = (),
 ) -> Comparison:
     """The engine's answer beside ours; `params` are the server's own, `devices` free bytes.
