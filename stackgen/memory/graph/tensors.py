@@ -4,8 +4,6 @@ Each method mirrors the ggml function of its name as far as memory sees it: the 
 result, whether it may take over its operand's bytes, whether it is a view. Shapes are in ggml order.
 """
 
-from math import prod
-
 from stackgen.domain.ggml import TYPES
 
 SIZE: dict[str, float] = {t.name: t.size if t.block == 1 else t.size / t.block for t in TYPES.values()}
@@ -15,44 +13,64 @@ Strides = tuple[float, float, float, float]
 
 
 class Tensor:
-    """One node or leaf. Most of what can be said about one holds for few: the rest stays at its default."""
+    """One node or leaf. Slots, because a plan makes and reads tens of thousands of them."""
 
-    nb: Strides | None = None
-    """Strides in bytes; None = contiguous."""
-    view: "Tensor | None" = None
-    """The tensor whose bytes these are."""
-    is_view: bool = False
-    """A view, reshape or permutation: no work and no split of its own."""
-    inplace: bool = False
-    """Whether the result may take over an operand's bytes."""
-    weak: bool = False
-    """An operation whose weights do not decide where it runs (rope, flash attention)."""
-    wanted: int | None = None
-    """Where flash attention would have to run for the engine to keep it."""
-    lookup: bool = False
-    """Reads rows of a table."""
-    by_expert: bool = False
-    """A product whose tokens are in the third dimension."""
-    place: int | None = None
-    """Where a weight or a cache is, which exist outside the graph."""
-    weight: bool = False
-    input: bool = False
-    output: bool = False
-    seen: bool = False
-    name: str = ""
-    # the scheduler's and the allocator's notes
-    backend: int = -1
-    copies: "dict[int, Tensor] | None" = None
-    n_children: int = 0
-    n_views: int = 0
-    owned: bool = False
-    address: tuple[int, int] = (-1, 0)
-    """Place and offset that the allocator chose."""
-    bytes: int = 0
-    """Its padded size; of a weight, its size in the file."""
+    __slots__ = (
+        "address",
+        "backend",
+        "by_expert",
+        "bytes",
+        "copies",
+        "inplace",
+        "input",
+        "is_view",
+        "lookup",
+        "n_children",
+        "n_views",
+        "nb",
+        "ne",
+        "output",
+        "owned",
+        "place",
+        "seen",
+        "src",
+        "type",
+        "view",
+        "wanted",
+        "weak",
+        "weight",
+    )
 
     def __init__(self, kind: str, ne: Shape, src: "tuple[Tensor, ...]" = ()) -> None:
         self.type, self.ne, self.src = kind, ne, src
+        self.nb: Strides | None = None
+        """Strides in bytes; None = contiguous."""
+        self.view: Tensor | None = None
+        """The tensor whose bytes these are."""
+        self.is_view = False
+        """A view, reshape or permutation: no work and no split of its own."""
+        self.inplace = False
+        """Whether the result may take over an operand's bytes."""
+        self.weak = False
+        """An operation whose weights do not decide where it runs (rope, flash attention)."""
+        self.wanted: int | None = None
+        """Where flash attention would have to run for the engine to keep it."""
+        self.lookup = False
+        """Reads rows of a table."""
+        self.by_expert = False
+        """A product whose tokens are in the third dimension."""
+        self.place: int | None = None
+        """Where a weight or a cache is, which exist outside the graph."""
+        self.weight = self.input = self.output = self.seen = False
+        # the scheduler's and the allocator's notes
+        self.backend = -1
+        self.copies: dict[int, Tensor] | None = None
+        self.n_children = self.n_views = 0
+        self.owned = False
+        self.address = (-1, 0)
+        """Place and offset that the allocator chose."""
+        self.bytes = 0
+        """Its padded size; of a weight, its size in the file."""
 
     @property
     def size(self) -> int:
@@ -96,16 +114,16 @@ class Graph:
 
     # -- leafs
 
-    def input(self, kind: str, *ne: int, name: str = "") -> Tensor:
+    def input(self, kind: str, *ne: int) -> Tensor:
         """What the host writes before each run."""
         t = Tensor(kind, _four(ne))
-        t.input, t.name = True, name
+        t.input = True
         return t
 
-    def weight(self, place: int, *ne: int, name: str = "", size: int = 0) -> Tensor:
+    def weight(self, place: int, *ne: int, size: int = 0) -> Tensor:
         """A tensor of the model; `size` are its bytes as stored, which matter when it must be copied."""
         t = Tensor("f32", _four(ne))
-        t.place, t.weight, t.name, t.bytes = place, True, name, size
+        t.place, t.weight, t.bytes = place, True, size
         return t
 
     def cache(self, place: int, *ne: int, kind: str = "f16") -> Tensor:
@@ -245,8 +263,3 @@ class Graph:
         t = Tensor(to.type, to.ne, (a, to))
         t.view, t.nb = (to.view or to), to.nb
         return t
-
-
-def elements(t: Tensor) -> int:
-    """Number of elements."""
-    return prod(t.ne)

@@ -21,7 +21,7 @@ class Inputs:
 
     def _once(self, name: str, kind: str, *ne: int) -> Tensor:
         if name not in self._made:
-            self._made[name] = self.g.input(kind, *ne, name=name)
+            self._made[name] = self.g.input(kind, *ne)
         return self._made[name]
 
     @property
@@ -115,7 +115,7 @@ class Builder:
         if name not in self._leafs:
             w = self.w[name]
             where = self._moved.get(name, self.home)
-            self._leafs[name] = self.g.weight(where, *w.shape, name=name, size=w.size)
+            self._leafs[name] = self.g.weight(where, *w.shape, size=w.size)
         return self._leafs[name]
 
     def maybe(self, name: str) -> Tensor | None:
@@ -126,7 +126,7 @@ class Builder:
         """A tensor that belongs to no block."""
         if name not in self._globals:
             place = self.placement.of(name, None)
-            self._globals[name] = self.g.weight(place, *self.facts.by_name[name].shape, name=name)
+            self._globals[name] = self.g.weight(place, *self.facts.by_name[name].shape)
         return self._globals[name]
 
     @property
