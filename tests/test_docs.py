@@ -8,7 +8,10 @@ import pytest
 import yaml
 
 from stackgen import registry
+from stackgen.cli import PlanFormat, output
 from stackgen.domain.diagnostic import Severity
+from stackgen.domain.footprint import Basis, TermName
+from stackgen.domain.plan import Verdict
 from tests.support import docs
 from tests.support.cli import ROOT, stackgen
 from tests.support.kinds import kinds
@@ -107,3 +110,29 @@ def test_what_no_target_reads_is_said_to_be_read_by_none() -> None:
     sentence = "`gitops` and `gateway` are read by no target of this version."
     read = [key for key in ("gitops", "gateway") if f"deploy.{key}" in sources]
     assert (sentence in (ROOT / "docs" / "language.md").read_text("utf-8")) == (not read), read
+
+
+def cells(page: str, section: str, column: int = 0) -> list[str]:
+    """What stands in code in one column of the first table of a section."""
+    text = (ROOT / "docs" / page).read_text("utf-8").split(f"\n## {section}\n")[1].split("\n## ")[0]
+    table = re.split(r"^\|[-|]+\|$", text, maxsplit=1, flags=re.MULTILINE)[1].lstrip("\n").split("\n\n")[0]
+    rows = table.splitlines()
+    return [word for row in rows for word in re.findall(r"[\w-]+", row.split(" | ")[column].strip("| "))]
+
+
+def test_tables_about_plans_are_whole() -> None:
+    assert set(cells("plan.md", "The verdict")) == {verdict.value for verdict in Verdict}
+    assert set(cells("plan.md", "Bases")) == {basis.value for basis in Basis}
+    assert set(cells("plan.md", "Terms", 1)) == {term.value for term in TermName}
+    assert set(cells("plan.md", "Formats")) == {form.value for form in PlanFormat}
+    statuses = {value for name, value in vars(output).items() if name.startswith("EXIT_")}
+    assert set(map(int, cells("plan.md", "Exit statuses"))) == {0, *statuses}
+
+
+def test_what_targets_refuse_is_told() -> None:
+    text = (ROOT / "docs" / "targets.md").read_text("utf-8")
+    assert all(f"`{name}`" in text for name in registry.platforms())
+    rejected = {kind for kind in kinds() if kind.startswith(("compose/", "nixos/"))} - {
+        kind for kind, severities in kinds().items() if "error" not in severities
+    }
+    assert rejected <= set(re.findall(r"`((?:compose|nixos)/[a-z-]+)`", text))
