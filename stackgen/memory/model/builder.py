@@ -70,6 +70,12 @@ class Inputs:
         """Which recurrent state belongs to which sequence."""
         return self._once("states", "i32", self.geo.n_seq)
 
+    @cached_property
+    def state_views(self) -> tuple[Tensor, Tensor]:
+        """The states of this micro-batch's sequences, and those of the others: one view each for all blocks."""
+        ids, seqs = self.states(), self.geo.n_seq
+        return self.g.view(ids, seqs), self.g.view(ids, seqs - 1)
+
 
 class Builder:
     """Builds one worst-case graph; `i` is the block at work, `w` its tensors."""

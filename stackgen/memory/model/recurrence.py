@@ -37,10 +37,12 @@ class State:
 
     def scan(self, operation: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
         """An operation that reads the rows in place; the other sequences' states are moved beside it."""
-        g, seqs, ids = self.b.g, self.b.geo.n_seq, self.b.inputs.states()
+        g, seqs, (own, tail) = self.b.g, self.b.geo.n_seq, self.b.inputs.state_views
         self._clear()
-        others = g.get_rows(self.cache, g.view(ids, seqs - 1))
-        out = g.expand(operation(self.cache, g.view(ids, seqs)))
+        # Two views of the cache: where it must be copied to another place, it is copied twice.
+        rows, whole = (g.view(self.cache, self.elements, seqs) for _ in range(2))
+        others = g.get_rows(rows, tail)
+        out = g.expand(operation(whole, own))
         self._move(others)
         return out
 
