@@ -4,6 +4,11 @@ The engine is acted out by the programs of tests/support/llama_bin.py, which say
 """
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +122,24 @@ def test_estimate_without_the_programs(tmp_path: Path) -> None:
     assert "Traceback" not in run.err
 
 
+@pytest.mark.parametrize(("end", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_what_was_started_is_stopped_with_us(tmp_path: Path, end: signal.Signals, status: int) -> None:
+    folder = acted(tmp_path / "bin", tool="thinks")
+    command = [sys.executable, "-c", "from stackgen.cli import main; main()", "estimate", str(LLAMA.header)]
+    options = ["-d", "24GiB", "--oracle", "--llama-bin", str(folder)]
+    with subprocess.Popen([*command, *options], cwd=ROOT, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 30
+        while not any("--fit-print" in c["args"] for c in calls(folder)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(end)
+        assert process.wait(20) == status
+    started = calls(folder)
+    assert len(started) == 4
+    for call in started:
+        with pytest.raises(ProcessLookupError):
+            os.kill(call["pid"], 0)
+
+
 def test_a_plan_that_the_engine_agrees_with(home: Path) -> None:
     folder = acted(home / "bin", more=(answer(),))
     run = stackgen("plan", home, "--oracle", "--llama-bin", folder)
@@ -186,11 +209,8 @@ def test_calibrate_prints_an_entry_that_the_plan_takes(home: Path) -> None:
 
 
 def test_calibrate_reads_a_pasted_log(home: Path) -> None:
-    from subprocess import run as process
-    from sys import executable
-
-    done = process(
-        [executable, "-c", "from stackgen.cli import main; main()", "calibrate", "-", str(home)],
+    done = subprocess.run(
+        [sys.executable, "-c", "from stackgen.cli import main; main()", "calibrate", "-", str(home)],
         input=CUDA.read_bytes(),
         capture_output=True,
         check=True,
@@ -241,6 +261,17 @@ def test_a_log_without_sizes(home: Path, text: str, message: str) -> None:
     run = stackgen("calibrate", home / "load.log", home)
     assert run.status == 2
     assert message in run.err
+
+
+def test_a_model_that_nothing_is_known_of_gets_an_entry(home: Path) -> None:
+    """A log is one way out when no rule explains a model."""
+    (home / "stack.yaml").write_text(
+        STACK.replace("Qwen/Qwen3-4B-GGUF:Q4_K_M", "someone/Nobody-Knows-GGUF:Q4_K_M")
+    )
+    run = stackgen("calibrate", CUDA, home, "--use", "llama/small")
+    assert run.status == 0, run.err
+    assert "gpus: [4363MiB]" in run.out
+    assert "+" not in run.out
 
 
 def test_a_log_that_is_not_there(home: Path) -> None:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from stackgen.app.witness import LLAMA_SERVER
 from stackgen.domain.calibration import Calibration
 from stackgen.domain.failure import Failure
+from stackgen.domain.footprint import Memory
 from stackgen.domain.linked import LinkedService, LinkedUse
 from stackgen.domain.loadlog import LoadLog
-from stackgen.domain.plan import KnownModel
+from stackgen.domain.plan import KnownModel, Resident
 
 if TYPE_CHECKING:
     from stackgen.app import Loaded
@@ -108,11 +109,18 @@ def _compare(loaded: "Loaded", chosen: _Candidate, load: LoadLog) -> Calibration
     entries = freshness.usable(loaded.stack.models, loaded.lock).entries
     known = {name: app.know(model, entries.get(name)) for name, model in loaded.stack.models.items()}
     demand = registry.engine(LLAMA_SERVER).demand(chosen.service, known)
-    resident = next((r for r in demand.residents if r.use == chosen.use.id), None)
-    if resident is None:
-        raise Failure(
-            f"there is no figure of ours for {chosen.label}",
-            "`stackgen plan` says why; declare `vram:` first, then `measured` can replace it",
-        )
+    resident = next((r for r in demand.residents if r.use == chosen.use.id), None) or _unknown(chosen)
     gpus = tuple(gpu.index for gpu in chosen.service.gpus)
     return compare(load, resident, gpus, chosen.model.facts, params_of(case(chosen.service, chosen.use)))
+
+
+def _unknown(chosen: _Candidate) -> Resident:
+    """A model that we have no figures for; a driver context it has all the same."""
+    from stackgen.memory.overhead import process_overhead
+
+    context = Memory((process_overhead(),))
+    return Resident(
+        service=chosen.service.name,
+        use=chosen.use.id,
+        gpus={gpu.index: context for gpu in chosen.service.gpus},
+    )

@@ -30,6 +30,8 @@ def _block(c: Calibration, page: Page) -> Iterator[str]:
 
 def _planned(row: Row) -> str:
     """The interval, or one figure where there is none; a log has two decimals, so have we."""
+    if not row.high:
+        return "-"
     low, high = _mib(row.low), _mib(row.high)
     return high if low == high else f"{low}-{high}"
 
@@ -42,7 +44,7 @@ def _off(row: Row) -> str:
 
 def _beyond(row: Row) -> bool:
     """Whether a figure is outside by more than its rounding."""
-    return abs(row.outside) > MIB // 20
+    return row.high > 0 and abs(row.outside) > MIB // 20
 
 
 def _mib(size: int) -> str:

@@ -119,7 +119,7 @@ _TOOL = (
     def refuse(text, status=1):
         sys.stderr.write(text)
         sys.exit(status)
-    if HOW == "hangs":
+    if HOW == "hangs" or (HOW == "thinks" and "--fit-print" in args):
         time.sleep(60)
     if "--version" in args:
         print(said["version"], end="")
