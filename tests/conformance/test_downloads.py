@@ -39,11 +39,10 @@ def rendered(target: Target, deployment: Deployment) -> str:
     return "\n".join(to_text(document) for document in documents)
 
 
-MISSING = pytest.mark.xfail(reason="renders no downloads yet")
 RUNS = [name for name in registry.target_names() if registry.target(name).platform or name == "files"]
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=MISSING) if n == "nixos" else n for n in RUNS])
+@pytest.mark.parametrize("name", RUNS)
 def test_a_target_downloads_exactly_what_is_locked(name: str) -> None:
     target = registry.target(name)
     without = rendered(target, home())

@@ -16,6 +16,7 @@ from stackgen.emit import to_text
 from stackgen.targets.nixos import TARGET
 from stackgen.targets.nixos.machine import Machine
 from stackgen.targets.nixos.nixtext import interpolated
+from tests.conformance.test_downloads import DOWNLOAD
 from tests.support.golden import assert_tree
 from tests.support.workloads import EVERY_FIELD, SEARCH, deployment, gpu, home, host, workload
 
@@ -346,3 +347,58 @@ def test_long_names_of_stacks_have_bridges_of_their_own() -> None:
 
 def test_a_dollar_before_what_is_put_in_stays_a_dollar() -> None:
     assert interpolated("a$", NixExpr("b"), "$").text == '"a\\$${b}\\$"'
+
+
+class TestDownloads:
+    FOUND = replace(nixos_home(), downloads=(DOWNLOAD,))
+
+    def job(self, volume: Volume, *, native: bool = False) -> Any:
+        mount = Mount(volume="models", target=PurePosixPath("/models"))
+        llama = workload(mounts=(mount,))
+        found = on_nixos(as_native(llama) if native else llama, volumes={"models": volume})
+        return unit(replace(found, downloads=(replace(DOWNLOAD, hosts=("box",)),)), "download-models")
+
+    def test_run_once_before_those_that_wait(self) -> None:
+        [module] = [d for d in TARGET.render(self.FOUND).documents if str(d.path) == "nixos/rig/default.nix"]
+        found = module.body.body["systemd"]["services"]
+        job = found["home-download-models"]
+        assert (job["serviceConfig"]["Type"], job["serviceConfig"]["RemainAfterExit"]) == ("oneshot", True)
+        assert job["unitConfig"] == {"RequiresMountsFor": ["/mnt/home/models"]}
+        assert job["after"] == job["wants"] == ["network-online.target"]
+        assert "--mount /mnt/home/models" in job["preStart"].text
+        for relation in ("requires", "after"):
+            assert "home-download-models.service" in found["home-llama"][relation]
+            assert "home-download-models.service" not in found["home-comfyui"].get(relation, [])
+        assert "wantedBy" not in job
+
+    def test_a_plain_service_waits_as_well(self) -> None:
+        plain = on_nixos(NATIVE)
+        found = replace(plain, downloads=(replace(DOWNLOAD, hosts=("box",), services=("plain",)),))
+        assert unit(found, "plain")["requires"] == ["home-download-models.service"]
+        assert "requires" not in unit(plain, "plain")
+
+    def test_into_a_folder_of_the_host_they_may_write_there_and_nowhere_else(self) -> None:
+        service = self.job(Volume(path="/srv/my $models"))["serviceConfig"]
+        assert service["ExecStart"].text.endswith('/download.sh"} \\"/srv/my $$models\\""')
+        assert service["ReadWritePaths"] == '"/srv/my $models"'
+        assert service["CapabilityBoundingSet"] == "CAP_DAC_OVERRIDE"
+        assert (service["ProtectSystem"], service["PrivateDevices"]) == ("strict", True)
+
+    def test_into_storage_that_systemd_keeps(self) -> None:
+        service = self.job(Volume(managed=True), native=True)["serviceConfig"]
+        assert (service["DynamicUser"], service["StateDirectory"]) == (True, ["home/models"])
+        assert service["ExecStart"].text.endswith(' /var/lib/home/models"')
+        assert service["CapabilityBoundingSet"] == ""
+
+    def test_into_storage_that_podman_keeps_they_run_in_a_container(self) -> None:
+        command = self.job(Volume(managed=True))["serviceConfig"]["ExecStart"].text
+        assert "/bin/podman run " in command
+        assert " --volume=home-models:/volume " in command
+        assert " --env=HF_TOKEN " in command
+        assert command.endswith(':/download.sh:ro docker.io/curlimages/curl:8.16.0 sh /download.sh /volume"')
+
+    def test_the_token_is_a_secret_like_others(self) -> None:
+        example = PurePosixPath("nixos/rig/download-models/secrets.env.example")
+        assert {d.path: d.body for d in TARGET.render(self.FOUND).documents}[example] == {"HF_TOKEN": ""}
+        job = self.job(Volume(path="/srv"))["serviceConfig"]
+        assert job["EnvironmentFile"] == ["/var/lib/secrets/home/download-models.env"]

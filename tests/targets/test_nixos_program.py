@@ -1,5 +1,6 @@
 """NixOS modules, judged by the real programs: nix evaluates them, systemd reads the units, a shell runs the scripts."""
 
+import hashlib
 import os
 import re
 import shlex
@@ -14,17 +15,18 @@ import pytest
 
 from stackgen import app, registry
 from stackgen.domain.diagnostic import has_errors
-from stackgen.domain.stack import Deploy
+from stackgen.domain.stack import Deploy, Volume
 from stackgen.domain.workload import Deployment
 from stackgen.emit import to_text
 from stackgen.targets.nixos import TARGET
+from tests.conformance.test_downloads import DOWNLOAD
 from tests.support.cli import STACKS, stackgen
 from tests.support.compose import write
 from tests.support.nixos import units
 from tests.support.nixos.options import mistakes
 from tests.support.programs import require
 from tests.support.unitfile import argv_of, settings_of
-from tests.support.workloads import SEARCH, deployment, home, maximal
+from tests.support.workloads import SEARCH, VOLUMES, deployment, home, maximal
 
 pytestmark = pytest.mark.tool
 
@@ -46,6 +48,11 @@ DEPLOYMENTS = {
     "home": on_nixos(home()),
     "everything": on_nixos(deployment(maximal, SEARCH)),
     "everything-with-sops": on_nixos(deployment(maximal, SEARCH), deploy=Deploy(secrets="sops-nix")),
+    "downloads": replace(
+        on_nixos(home()),
+        downloads=(DOWNLOAD, replace(DOWNLOAD, volume="data", hosts=("small",), services=("ollama",))),
+    ),
+    "downloads-with-sops": on_nixos(home(), downloads=(DOWNLOAD,), deploy=Deploy(secrets="sops-nix")),
     "plain": on_nixos(deployment(SERVE, SHUT_IN, replace(SERVE, name="turn"), SEARCH)),
 }
 
@@ -82,8 +89,9 @@ def test_every_unit_that_is_named_exists(evaluated: list[Any]) -> None:
 def test_what_a_unit_does_at_most_fits_into_its_limits(evaluated: list[Any]) -> None:
     """A restart limit that is never reached restarts for ever."""
     for config in evaluated:
-        for name, service in config["systemd"]["services"].items():
-            if name == "home-network":
+        for service in config["systemd"]["services"].values():
+            if service["serviceConfig"].get("Type") == "oneshot":
+                assert "Restart" not in service["serviceConfig"]
                 continue
             waits = re.search(r"--wait (\d+)", service.get("preStart", "--wait 0"))
             assert waits
@@ -150,6 +158,31 @@ def test_a_network_is_made_once(tmp_path: Path) -> None:
         "network create --interface-name=sg-home home",
     ]
     assert run_with(tmp_path, script, podman='echo "$@"').stdout == "network exists home\n"
+
+
+@pytest.mark.parametrize("deploy", [Deploy(), Deploy(secrets="sops-nix")], ids=["file", "sops"])
+def test_a_download_runs_and_is_shut_in(tmp_path: Path, deploy: Deploy) -> None:
+    """The command of the unit, as systemd reads it, with a stand-in for curl."""
+    volumes = dict(VOLUMES) | {"models": Volume(path=str(tmp_path / "my $models"))}
+    tmp_path.joinpath("my $models").mkdir()
+    data = b"7 bytes"
+    file = replace(DOWNLOAD.files[0], size=7, sha256=hashlib.sha256(data).hexdigest())
+    downloads = (replace(DOWNLOAD, files=(file,)),)
+    found = on_nixos(home(), downloads=downloads, volumes=volumes, deploy=deploy)
+    module = next(m for m in modules(found, tmp_path) if m.parent.name == "rig")
+    made = units.units(units.evaluate(module))
+    service = dict(settings_of(made["home-download-models.service"].text)["Service"])
+    shell, script, folder = argv_of(service["ExecStart"])
+    assert shell.endswith("/bin/sh")
+    assert script.endswith("-download.sh")
+    assert folder == str(tmp_path / "my $models")
+    curl = 'while [ "$1" != --output ]; do shift; done; printf "7 bytes" >"$2"; echo 200'
+    text = module.with_name("download-models").joinpath("download.sh").read_text()
+    done = run_with(tmp_path, text, folder, curl=curl)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert Path(folder, file.target).read_bytes() == data
+    units.install(made, tmp_path / "root")
+    assert units.exposure("home-download-models.service", tmp_path / "root") <= 2.1
 
 
 def test_config_files_come_from_beside_the_module(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def _documents(machine: Machine) -> Iterator[Document]:
         body=Template("nixos/gate.sh"),
         executable=True,
     )
-    for workload in machine.workloads:
+    for workload in (*machine.workloads, *machine.jobs):
         for file in workload.config_files:
             yield Document(
                 path=machine.folder / workload.name / file.name,
@@ -90,7 +90,7 @@ def _how_to_use(machine: Machine) -> Iterator[str]:
     yield f"In the configuration of {machine.name}: imports = [ ./{machine.folder} ];"
     if any(gpu.vendor == "nvidia" for workload in machine.workloads for gpu in workload.gpus):
         yield "The driver is not set up here: hardware.nvidia is the machine's own."
-    if machine.sops and any(machine.secrets(workload) for workload in machine.workloads):
+    if machine.sops and any(map(machine.secrets, (*machine.workloads, *machine.jobs))):
         yield "Secrets come from sops-nix: import its module and set sops.defaultSopsFile."
     for group, services in machine.deployment.exclusive:
         units = [machine.unit(name) for name in sorted(services) if machine.local(name)]

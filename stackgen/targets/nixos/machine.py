@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from stackgen.domain.document import NixExpr
+from stackgen.domain.downloads import jobs, waited_for
 from stackgen.domain.linked import LinkedGpu, SecretKey
 from stackgen.domain.reach import ANY_ADDRESS, Place, UrlOf, bracketed, is_loopback
 from stackgen.domain.stack import Volume
@@ -56,6 +57,11 @@ class Machine:
         return sorted(self.host.workloads, key=lambda workload: workload.name)
 
     @property
+    def jobs(self) -> tuple[Workload, ...]:
+        """Downloads, each of which runs once before the services that wait for it."""
+        return jobs(self.deployment, self.name)
+
+    @property
     def containers(self) -> list[Workload]:
         """Those that run in a container."""
         return [workload for workload in self.workloads if not is_native(workload)]
@@ -87,6 +93,10 @@ class Machine:
     def unit(self, service: str) -> str:
         """Name of a service's unit, without its ending."""
         return f"{self.deployment.name}-{service}"
+
+    def waits_for(self, service: str) -> list[str]:
+        """The units that must have ended well before a service starts."""
+        return [f"{self.unit(job)}.service" for job in waited_for(self.deployment, self.name, service)]
 
     def local(self, service: str) -> Workload | None:
         """A service of this host."""

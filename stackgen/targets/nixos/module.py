@@ -6,6 +6,7 @@ from stackgen.domain.document import NixExpr
 from stackgen.domain.reach import is_loopback
 from stackgen.emit import shell
 from stackgen.targets.nixos.container import container
+from stackgen.targets.nixos.download import download
 from stackgen.targets.nixos.machine import Machine, is_native
 from stackgen.targets.nixos.native import native
 from stackgen.targets.nixos.nixtext import present
@@ -44,10 +45,14 @@ def _hardware(machine: Machine) -> dict[str, Any]:
 
 def _services(machine: Machine) -> dict[str, Any]:
     network = {f"{machine.deployment.name}-network": _network(machine)} if machine.containers else {}
-    return network | {
-        machine.unit(w.name): native(w, machine) if is_native(w) else around_container(w, machine)
-        for w in machine.workloads
-    }
+    return (
+        network
+        | {
+            machine.unit(w.name): native(w, machine) if is_native(w) else around_container(w, machine)
+            for w in machine.workloads
+        }
+        | {machine.unit(job.name): download(job, machine) for job in machine.jobs}
+    )
 
 
 def _network(machine: Machine) -> dict[str, Any]:

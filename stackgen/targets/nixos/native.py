@@ -31,7 +31,7 @@ _DEVICES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Device classes by vendor; without nvidia-frontend, CUDA programs fall back to the CPU in silence."""
 
-_CLOSED: Final[Mapping[str, Any]] = {
+CLOSED: Final[Mapping[str, Any]] = {
     "CapabilityBoundingSet": "",
     "DevicePolicy": "closed",
     "KeyringMode": "private",
@@ -100,7 +100,7 @@ def _service(workload: Workload, machine: Machine) -> dict[str, Any]:
             "TemporaryFileSystem": list(_scratch(workload)),
             "StateDirectory": sorted(_state(workload, machine)),
             **_user(workload),
-            **_CLOSED,
+            **CLOSED,
             **_devices(workload),
         }
     )
@@ -129,16 +129,17 @@ def _until_it_answers(health: Health) -> str:
 def _binds(workload: Workload, machine: Machine, *, read_only: bool) -> Iterator[str]:
     for mount in workload.mounts:
         if mount.read_only is read_only:
-            source = machine.folder_of(mount.volume) or f"/var/lib/{_kept(mount.volume, machine)}"
+            source = machine.folder_of(mount.volume) or f"/var/lib/{kept(mount.volume, machine)}"
             yield words([f"{source}:{mount.target}"])
 
 
 def _state(workload: Workload, machine: Machine) -> set[str]:
     managed = {mount.volume for mount in workload.mounts if machine.volume(mount.volume).managed}
-    return {_kept(name, machine) for name in managed}
+    return {kept(name, machine) for name in managed}
 
 
-def _kept(volume: str, machine: Machine) -> str:
+def kept(volume: str, machine: Machine) -> str:
+    """Where systemd keeps a volume that the platform provides, below /var/lib."""
     return f"{machine.deployment.name}/{volume}"
 
 

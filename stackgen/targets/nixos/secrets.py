@@ -21,7 +21,8 @@ def environment_files(workload: Workload, machine: Machine) -> list[str | NixExp
 
 def sops(machine: Machine) -> dict[str, Any]:
     """The part of sops-nix: which entries it decrypts, and a file per service made of them."""
-    users = {w.name: w for w in machine.workloads if machine.secrets(w)} if machine.sops else {}
+    programs = (*machine.workloads, *machine.jobs) if machine.sops else ()
+    users = {w.name: w for w in programs if machine.secrets(w)}
     entries = sorted({_entry(secret) for w in users.values() for secret in machine.secrets(w).values()})
     return present(
         {

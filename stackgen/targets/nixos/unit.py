@@ -29,8 +29,13 @@ def common(workload: Workload, machine: Machine) -> dict[str, Any]:
     return present(
         {
             "description": f"{workload.name} of {machine.deployment.name} ({workload.engine})",
-            "after": [*_before(workload, machine), *_later_rivals(workload, machine)],
+            "after": [
+                *machine.waits_for(workload.name),
+                *_before(workload, machine),
+                *_later_rivals(workload, machine),
+            ],
             "wants": _wanted(workload, machine),
+            "requires": machine.waits_for(workload.name),
             "conflicts": [f"{machine.unit(name)}.service" for name in rivals(workload, machine)],
             "unitConfig": present({"RequiresMountsFor": list(_folders(workload, machine))}),
             "startLimitIntervalSec": _INTERVAL,
@@ -57,7 +62,7 @@ def around_container(workload: Workload, machine: Machine) -> dict[str, Any]:
     unit = common(workload, machine)
     start_period = workload.health.start_period if workload.health else 0
     return unit | {
-        "requires": [network],
+        "requires": [network, *unit.get("requires", ())],
         "after": [network, *unit.get("after", ())],
         "serviceConfig": {
             "Restart": forced("on-failure"),
