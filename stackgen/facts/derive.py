@@ -112,7 +112,8 @@ def _attention(
         key_length=keys.number("attention.key_length" + suffix, default),
         value_length=keys.number("attention.value_length" + suffix, default),
         window=window,
-        cached=index < min(n_trunk, caches.cached_layers(architecture, keys)) and "no_cache" not in traits,
+        cached=index < min(n_trunk, caches.cached_layers(architecture, keys))
+        and ("no_cache" not in traits or "idle_cache" in traits),
         indexer_length=caches.indexer_length(architecture, keys, weights, index),
     )
 

@@ -3,6 +3,7 @@
 | trait | meaning |
 |---|---|
 | `no_cache` | an encoder or diffusion model: attention within the batch, nothing kept |
+| `idle_cache` | a cache is kept although attention stays within the batch |
 | `no_head` | the result is embeddings: no logits, and no second copy of the embedding matrix |
 | `no_logits` | the result is embeddings, although the output matrix is loaded |
 | `tied_twice` | a missing output matrix is a second copy of the embedding wherever it is |
@@ -18,6 +19,7 @@
 | `large_graph` | the engine sets aside more room for the graph than for others |
 | `residual_before_attention` | of the three parts of a parallel block, attention is added last |
 | `residual_first` | the residual is the first operand of its sums |
+| `residual_first_once` | only of the sum after attention |
 | `plain_norms` | norms without weights, so that the file does not show them |
 | `early_router` | experts are chosen by the block's input |
 | `norm_first` | a block's first norm is computed before its state is touched |
@@ -68,6 +70,7 @@ _NO_ROPE = (
 
 _ROWS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("no_cache", _ENCODERS + _DIFFUSION),
+    ("idle_cache", ("llama-embed",)),
     ("no_head", tuple(x for x in _ENCODERS if x not in ("gemma-embedding", "llama-embed"))),
     ("no_logits", ("gemma-embedding", "llama-embed")),
     ("tied_twice", ("gemma3n", "gemma4")),
@@ -99,14 +102,15 @@ _ROWS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
             "nemotron_h_moe",
             "bailingmoe3",
             "cohere2moe",
-            "hy-v3",
+            "hy_v3",
             "gemma4",
         ),
     ),
     ("late_output", ("gpt-oss", "step35", "gemma3n")),
     ("scaled_queries", ("phi2", "phi3", "gemma", "gemma2", "gemma3")),
-    ("residual_before_attention", ("command-r", "cohere2")),
+    ("residual_before_attention", ("command-r", "cohere2", "cohere2moe")),
     ("residual_first", ("lfm2", "lfm2moe", "jamba")),
+    ("residual_first_once", ("openelm",)),
     ("plain_norms", ("olmo",)),
     ("early_router", ("smallthinker",)),
     (
@@ -123,10 +127,10 @@ _ROWS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
             "nanbeige",
             "minimax-01",
             "minimax-m3",
-            "hy-v4",
+            "hy_v4",
             "kimi-k3",
             "glm5-next",
-            "hrm-text",
+            "hrm_text",
             "dflash",
         ),
     ),
@@ -139,10 +143,36 @@ _ROWS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("softmax_after_top_k", ("gpt-oss",)),
     (
         "raw_expert_weights",
-        ("nomic-bert-moe", "deepseek", "jamba", "llada-moe", "llama4", "olmoe", "gpt-oss", "qwen2moe"),
+        (
+            "bailingmoe",
+            "bailingmoe2",
+            "bailingmoe3",
+            "cohere2moe",
+            "deepseek",
+            "deepseek2",
+            "deepseek32",
+            "dots1",
+            "dots3note",
+            "exaone-moe",
+            "glm-dsa",
+            "glm4moe",
+            "gpt-oss",
+            "hy_v3",
+            "hy_v4",
+            "jamba",
+            "laguna",
+            "llada-moe",
+            "llama4",
+            "nemotron_h",
+            "nemotron_h_moe",
+            "nomic-bert-moe",
+            "olmoe",
+            "qwen2moe",
+            "step35",
+        ),
     ),
     ("weight_before_experts", ("llama4",)),
-    ("no_mixed_batch", ("cogvlm", "deepseek4", "granite-switch", "eagle3", "dflash", "gemma4-assistant")),
+    ("no_mixed_batch", ("cogvlm", "deepseek4", "graniteswitch", "eagle3", "dflash", "gemma4-assistant")),
 )
 
 # Architectures whose compute buffers were compared with the engine's, to the byte or nearly so (build 11434).

@@ -115,7 +115,7 @@ def attend(
     k = rotated(b, k, k_rot) if k is not None else None
     v = rotated(b, v, v_rot) if v is not None else None
     g.expand(q)
-    for t in (v, k) if a.window is None else (k, v):
+    for t in (v, k) if cached and not b.has_windows else (k, v):
         if t is not None:
             g.expand(t)
     if cached:

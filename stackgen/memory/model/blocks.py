@@ -37,7 +37,7 @@ def usual(b: Builder, x: Tensor, *, last: bool) -> Tensor:
         return _add(b, cur, x)
     if b.has("post_attention_norm.weight") and ffn_norm(b) != "post_attention_norm":
         cur = b.norm(cur, "post_attention_norm")
-    x = _add(b, cur, x)
+    x = b.g.add(x, cur) if "residual_first_once" in b.facts.traits else _add(b, cur, x)
     if b.has("layer_output_norm.weight"):  # BERT normalises sums
         x = b.norm(x, "attn_output_norm")
         return b.norm(b.g.add(feed_forward(b, x, x), x), "layer_output_norm")
@@ -67,7 +67,7 @@ def parallel(b: Builder, x: Tensor, cur: Tensor, *, last: bool) -> Tensor:
     """x + attention(norm(x)) + feed-forward(norm(x)), in one of three orders."""
     g = b.g
     attended = mixer(b, b.norm(x, "attn_norm_2") if b.has("attn_norm_2.weight") else cur)
-    if last:
+    if last and not picks_late(b):
         attended, x, cur = b.pick_outputs(attended, x, cur)
     if (name := ffn_norm(b)) is not None:
         cur = b.norm(x, name)
