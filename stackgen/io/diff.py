@@ -9,7 +9,10 @@ from stackgen.io.tree import Change, Changes, State
 def diff(changes: Changes) -> str:
     """What `apply` would do to the files, conflicts as if by force."""
     return "".join(
-        line for item in changes.items if item.state not in (State.SAME, State.LEFT) for line in _file(item)
+        line
+        for item in changes.items
+        if item.state not in (State.SAME, State.LEFT, State.GUARD)
+        for line in _file(item)
     )
 
 

@@ -39,6 +39,8 @@ class State(Enum):
     """Changed by hand, or there before and not ours: overwritten only by force."""
     LEFT = "left"
     """No longer rendered, but changed by hand: stays, and is not ours any more."""
+    GUARD = "guard"
+    """No longer rendered, but it hides a file from git, such as one with secrets: stays as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +172,15 @@ def _unwanted(root: Path, path: PurePosixPath, entry: Entry) -> Change | None:
     if before is None:
         return None
     ours = owned.digest(before.content) == entry.sha256
-    state = State.REMOVE if ours else State.LEFT
+    state = State.LEFT if not ours else State.GUARD if _hides(root, path, before) else State.REMOVE
     return Change(path=path, target=entry.target, state=state, before=before, after=None)
+
+
+def _hides(root: Path, path: PurePosixPath, before: Seen) -> bool:
+    """Whether a file that is there would be offered to git without this one."""
+    if path.name != ".gitignore":
+        return False
+    return any((root / path.parent / name).is_file() for name in before.content.decode().split())
 
 
 def _final(changes: Changes, created: frozenset[PurePosixPath]) -> Owned:

@@ -9,11 +9,13 @@ _SIGNS = {
     State.REMOVE: "-",
     State.CONFLICT: "!",
     State.LEFT: "?",
+    State.GUARD: "?",
 }
 _REMARKS = {
     State.GONE: " (was deleted by hand)",
     State.CONFLICT: " (changed by hand, or not ours: kept; --force overwrites it)",
     State.LEFT: " (no longer rendered, but changed by hand: kept)",
+    State.GUARD: " (no longer rendered, but it keeps secrets out of git: kept; remove both when you are done)",
 }
 
 

@@ -88,6 +88,18 @@ class TestStates:
             "compose/box/compose.yaml": State.CHANGE
         }
 
+    def test_a_gitignore_stays_as_long_as_it_hides_something(self, tmp_path: Path) -> None:
+        root, nothing = tmp_path / "out", rendered(compose={})
+        hiding = rendered(compose={"compose/box/.gitignore": ".env\n"})
+        put(root, hiding)
+        (root / "compose/box/.env").write_text("TOKEN=1\n")
+        assert put(root, nothing) == {"compose/box/.gitignore": State.GUARD}
+        assert on_disk(root) == {"compose/box/.gitignore": ".env\n", "compose/box/.env": "TOKEN=1\n"}
+        assert compare(root, nothing).clean
+        assert put(root, hiding) == {}
+        (root / "compose/box/.env").unlink()
+        assert put(root, nothing) == {"compose/box/.gitignore": State.REMOVE}
+
     def test_what_is_not_rendered_any_more_but_changed_by_hand_stays(self, root: Path) -> None:
         (root / "compose/box/llama/presets.ini").write_text("mine")
         less = rendered(compose={"compose/box/compose.yaml": "a: 1\n"})
