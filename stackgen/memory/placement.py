@@ -66,6 +66,11 @@ class Placement:
     def _patterns(self) -> tuple[tuple[re.Pattern[str], int], ...]:
         return tuple((_compile(pattern), place) for pattern, place in self.overrides)
 
+    @cached_property
+    def _moved_of_block(self) -> dict[int, Mapping[str, int]]:
+        """What `of_block` found: weights, graphs and their kinds all ask for the same blocks of one model."""
+        return {}
+
     def _moved(self, name: str) -> int | None:
         return next((where for pattern, where in self._patterns if pattern.search(name)), None)
 
@@ -73,9 +78,11 @@ class Placement:
         """The places of those tensors of a block that are not with their block."""
         if not self.overrides and block >= self.expert_blocks:
             return {}
-        home = self.layers[block]
-        places = ((w.name, self.of(f"blk.{block}.{w.name}", block)) for w in weights)
-        return {name: where for name, where in places if where != home}
+        if block not in self._moved_of_block:
+            home = self.layers[block]
+            places = ((w.name, self.of(f"blk.{block}.{w.name}", block)) for w in weights)
+            self._moved_of_block[block] = {name: where for name, where in places if where != home}
+        return self._moved_of_block[block]
 
     def of(self, name: str, block: int | None) -> int:
         """The place of a tensor, by its full name; a pattern wins over the layer."""

@@ -70,12 +70,14 @@ class Allocator:
         self._count_readers(plan.nodes)
         for t in plan.nodes:
             # This loop runs for every operand of every node: the tests stand here to spare the calls.
-            for s in (*t.src, t):
+            for s in t.src:
                 if not s.owned and s.place is None and s.view is None:
                     self._allocate(s)
+            if t.view is None and not t.owned and t.place is None:
+                self._allocate(t)
             for s in t.src:
                 s.n_children -= 1
-                if not s.n_children and not s.n_views:
+                if not s.n_children and not s.n_views and (s.owned or s.view is not None):
                     self._release(s)
         return [b.peak for b in self.buffers]
 

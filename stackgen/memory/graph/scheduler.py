@@ -31,9 +31,8 @@ def schedule(graph: Graph, host: int, *, pipeline: bool, offload: bool = False) 
     `offload`: as CUDA does, compute with the host's weights on the first device when a batch is large.
     """
     for t in (*graph.leafs, *graph.nodes):
-        t.backend = _by_weights(t, host)
-        if offload and t.backend == host and _worth_moving(t):
-            t.backend = 0
+        place = _by_weights(t, host)
+        t.backend = 0 if offload and place == host and _worth_moving(t) else place
     work = [t for t in graph.nodes if not t.is_view]
     # Devices spread over what nothing pins, first down, then up; the host takes what is left.
     _spread(work, skip=host)
@@ -94,6 +93,14 @@ def _foreign(s: Tensor, place: int) -> bool:
     return home != place
 
 
+def _fetches(t: Tensor) -> bool:
+    """Whether an operation reads weights that are elsewhere."""
+    for s in t.src:
+        if s.weight and _foreign(s, t.backend):  # noqa: SIM110 - a generator takes twice the time
+            return True
+    return False
+
+
 def _split(graph: Graph, host: int, n_copies: int) -> Schedule:
     """Runs of nodes on one place, each with the inputs that must be copied to it at its start."""
     current = next((t.backend for t in graph.nodes if not t.is_view), host)
@@ -105,7 +112,7 @@ def _split(graph: Graph, host: int, n_copies: int) -> Schedule:
             nodes.append(t)
             continue
         # A weight from elsewhere starts a split, so that its copy can reuse the bytes of the last one.
-        fetched = inputs and t.backend == current and any(s.weight and _foreign(s, current) for s in t.src)
+        fetched = inputs and t.backend == current and _fetches(t)
         if t.backend != current or fetched:
             current, inputs, nodes = t.backend, [], []
             splits.append((current, inputs, nodes))

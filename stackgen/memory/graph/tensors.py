@@ -226,10 +226,9 @@ class Graph:
         t = Tensor(a.type, _four(ne), (a,))
         t.view, t.is_view = (a.view or a), True
         if nb:
-            full = [SIZE[a.type], *nb]
-            while len(full) < 4:
-                full.append(full[-1] * t.ne[len(full) - 1])
-            strides: Strides = (full[0], full[1], full[2], full[3])
+            b = nb[0]
+            c = nb[1] if len(nb) > 1 else b * t.ne[1]
+            strides = (SIZE[a.type], b, c, nb[2] if len(nb) > 2 else c * t.ne[2])
             t.nb = None if strides == contiguous(t.type, t.ne) else strides
         return t
 
@@ -241,8 +240,8 @@ class Graph:
         """Dimensions in another order; dimension i goes to p_i."""
         old = a.strides
         ne, nb = [0] * 4, [0.0] * 4
-        for i, p in enumerate((p0, p1, p2, p3)):
-            ne[p], nb[p] = a.ne[i], old[i]
+        ne[p0], ne[p1], ne[p2], ne[p3] = a.ne
+        nb[p0], nb[p1], nb[p2], nb[p3] = old
         t = Tensor(a.type, (ne[0], ne[1], ne[2], ne[3]), (a,))
         t.view, t.is_view = (a.view or a), True
         t.nb = (nb[0], nb[1], nb[2], nb[3])
