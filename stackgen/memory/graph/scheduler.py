@@ -95,8 +95,8 @@ def _foreign(s: Tensor, place: int) -> bool:
 
 def _fetches(t: Tensor) -> bool:
     """Whether an operation reads weights that are elsewhere."""
-    for s in t.src:
-        if s.weight and _foreign(s, t.backend):  # noqa: SIM110 - a generator takes twice the time
+    for s in t.src:  # noqa: SIM110 - a generator takes twice the time
+        if s.weight and _foreign(s, t.backend):
             return True
     return False
 
