@@ -96,10 +96,25 @@ class SecretKey:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Publication:
-    """A port on the host and the address on which it listens."""
+    """A port on the host and the IP address on which it listens."""
 
     port: int
     address: str
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether it listens on every address of its host."""
+        return self.address in ("0.0.0.0", "::")  # noqa: S104  recognized, not bound
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only the host itself can connect."""
+        return self.address == "::1" or self.address.startswith("127.")
+
+    def collides(self, other: "Publication") -> bool:
+        """Whether only one of the two can listen on a host."""
+        overlap = self.address == other.address or self.everywhere or other.everywhere
+        return self.port == other.port and overlap
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

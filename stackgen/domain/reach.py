@@ -5,14 +5,12 @@ Only a target knows the names inside its own platform; what other hosts see is t
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 from stackgen.domain.linked import LinkedHost, Publication
 from stackgen.domain.workload import Deployment, Joined, ServiceUrl, Workload
 
 UrlOf = Callable[[ServiceUrl], str]
-ANY_ADDRESS: Final = frozenset({"0.0.0.0", "::", "*", ""})  # noqa: S104  recognized, not bound
-"""Ways to say that a port listens on every address of its host."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,19 +26,23 @@ class Place:
         return self.workload.ports[0].number if self.workload.ports else None
 
     @property
+    def publish(self) -> Publication | None:
+        """Where that port is published."""
+        return self.workload.ports[0].publish if self.workload.ports else None
+
+    @property
     def outside(self) -> str | None:
         """`address:port` under which other hosts reach it, or None when they cannot."""
-        publish = self.workload.ports[0].publish if self.workload.ports else None
-        if publish is None or is_loopback(publish):
+        publish = self.publish
+        if publish is None or publish.loopback:
             return None
-        address = self.host.address if publish.address in ANY_ADDRESS else publish.address
+        address = self.host.address if publish.everywhere else publish.address
         return None if address is None else f"{bracketed(address)}:{publish.port}"
 
     def why_not_outside(self) -> tuple[str, str]:
         """Why other hosts cannot reach it, and what to write so that they can."""
         name, host = self.workload.name, self.host.name
-        publish = self.workload.ports[0].publish if self.workload.ports else None
-        if publish is None or is_loopback(publish):
+        if self.publish is None or self.publish.loopback:
             return (
                 f"`{name}` listens on no address outside its host `{host}`",
                 f"give services.{name} a `publish` with the `address` that other hosts reach",
@@ -58,11 +60,6 @@ def places(deployment: Deployment) -> dict[str, Place]:
         for item in deployment.hosts
         for workload in item.workloads
     }
-
-
-def is_loopback(publish: Publication) -> bool:
-    """Whether only the host itself can connect."""
-    return publish.address in ("localhost", "::1") or publish.address.startswith("127.")
 
 
 def bracketed(address: str) -> str:

@@ -68,10 +68,10 @@ def _ip_address(text: str) -> str:
     from ipaddress import ip_address
 
     try:
-        ip_address(text)
+        # Spelled in one way, so that two of them can be compared.
+        return str(ip_address(text))
     except ValueError:
         raise ValueError(f"{text!r} is no IP address; 0.0.0.0 stands for all of the host's") from None
-    return text
 
 
 IpAddress = Annotated[str, AfterValidator(_ip_address)]

@@ -4,11 +4,11 @@ from collections.abc import Container, Iterable, Iterator
 from typing import Any, Final
 
 from stackgen.domain.diagnostic import Diagnostic, YamlPath, error, warning
+from stackgen.domain.linked import Publication
 from stackgen.domain.stack import Stack
 from stackgen.spec.services import publication
 
 UNUSED: Final = frozenset({"link/unused-model", "link/unused-volume", "link/unused-host"})
-_EVERYWHERE: Final = {"0.0.0.0", "::", "*"}  # noqa: S104  recognized, not bound
 
 
 def check(stack: Stack) -> Iterator[Diagnostic]:
@@ -19,17 +19,21 @@ def check(stack: Stack) -> Iterator[Diagnostic]:
 
 
 def _ports(stack: Stack) -> Iterator[Diagnostic]:
-    taken: dict[tuple[str, int], list[tuple[str, str]]] = {}
+    taken: dict[str, list[tuple[str, Publication]]] = {}
     for name, service in stack.services.items():
         if (wanted := publication(service.publish)) is None:
             continue
-        others = taken.setdefault((service.host, wanted.port), [])
-        for other, address in others:
-            if address == wanted.address or {address, wanted.address} & _EVERYWHERE:
+        others = taken.setdefault(service.host, [])
+        for other, had in others:
+            if had.collides(wanted) and not _take_turns(stack, name, other):
                 message = f"`{other}` has port {wanted.port} of `{service.host}` already"
                 related = ((("services", other, "publish"), "the other one"),)
                 yield error("link/duplicate-port", ("services", name, "publish"), message, related=related)
-        others.append((name, wanted.address))
+        others.append((name, wanted))
+
+
+def _take_turns(stack: Stack, one: str, other: str) -> bool:
+    return any({one, other} <= set(group) for group in stack.exclusive)
 
 
 def _hostnames(stack: Stack) -> Iterator[Diagnostic]:

@@ -194,6 +194,19 @@ services:
     assert linked(text).notes == ()
 
 
+TURNS = """\
+  a: {engine: chat-server, host: box, gpus: [0], publish: {port: 80, address: "::"}}
+  b: {engine: chat-server, host: box, gpus: [0], publish: {port: 80, address: "0:0::0"}}
+"""
+
+
+def test_services_that_take_turns_may_have_the_same_port() -> None:
+    text = f"{HEAD}services:\n{TURNS}"
+    _, found = findings(text)
+    assert [d.kind for d in found] == ["link/duplicate-port"]
+    assert linked(f"{text}exclusive: [[a, b]]\n").services["b"].publish == Publication(port=80, address="::")
+
+
 def test_services_of_different_hosts_may_use_each_other() -> None:
     text = """\
 version: 1

@@ -243,10 +243,6 @@ class TestOrder:
         assert (finding.kind, finding.severity) == ("compose/after-elsewhere", Severity.WARNING)
         assert "depends_on" not in service(workload(after=("far",)))
 
-    def test_a_circle_is_an_error(self) -> None:
-        [finding] = findings(deployment(workload("a", after=("b",)), workload("b", after=("a",))))
-        assert finding.kind == "compose/cycle"
-
     def test_members_of_a_group_have_a_profile_and_the_others_have_none(self) -> None:
         found = project(workload("a", exclusive=("gpu",)), workload("b", exclusive=("gpu",)), workload("c"))
         assert [found["services"][name].get("profiles") for name in "abc"] == [["a"], ["b"], None]
@@ -372,47 +368,6 @@ class TestConfigFiles:
         assert documents(deployment(maximal, SEARCH))["compose/box/maximal/routes.yaml"].body == {
             "routes": [{"url": "http://search:8080/v1", "note": "$5"}]
         }
-
-
-@pytest.mark.parametrize(
-    ("addresses", "exclusive", "kinds"),
-    [
-        (("127.0.0.1", "127.0.0.1"), (), ["compose/same-port"]),
-        (("127.0.0.1", "0.0.0.0"), (), ["compose/same-port"]),  # noqa: S104
-        (("127.0.0.1", "10.0.0.9"), (), []),
-        (("127.0.0.1", "127.0.0.1"), ("gpu",), []),
-    ],
-)
-def test_one_port_of_a_host_is_for_one_service_at_a_time(
-    addresses: tuple[str, str], exclusive: tuple[str, ...], kinds: list[str]
-) -> None:
-    services = [
-        workload(
-            name,
-            ports=(Port(name="http", number=80, publish=Publication(port=8080, address=address)),),
-            exclusive=exclusive,
-        )
-        for name, address in zip("ab", addresses, strict=True)
-    ]
-    found = findings(deployment(*services))
-    assert [finding.kind for finding in found] == kinds
-    assert all(finding.path == ("services", "b", "publish") for finding in found)
-
-
-def test_a_program_without_an_image_cannot_run_here() -> None:
-    [finding] = findings(deployment(workload("llama", image="")))
-    assert (finding.kind, finding.path) == ("compose/no-image", ("services", "llama"))
-
-
-def test_ports_that_nobody_published_stay_inside() -> None:
-    assert "ports" not in service(SEARCH)
-
-
-def test_a_published_port_says_where_it_listens() -> None:
-    found = workload(ports=(Port(name="http", number=8080, publish=LOOPBACK),))
-    assert service(found)["ports"] == [
-        {"name": "http", "target": 8080, "published": "8080", "host_ip": "127.0.0.1", "protocol": "tcp"}
-    ]
 
 
 @pytest.mark.parametrize(

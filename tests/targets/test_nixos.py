@@ -255,7 +255,6 @@ class TestPorts:
             ("::", "[::]:9000:8080/tcp", [9000]),
             ("10.0.0.9", "10.0.0.9:9000:8080/tcp", [9000]),
             ("127.0.0.1", "127.0.0.1:9000:8080/tcp", None),
-            ("localhost", "127.0.0.1:9000:8080/tcp", None),
         ],
     )
     def test_the_firewall_opens_for_those_that_others_reach(

@@ -1,11 +1,9 @@
 """What a stack asks for and Docker Compose cannot give, or what would fail only when it starts."""
 
 from collections.abc import Iterator
-from graphlib import CycleError, TopologicalSorter
-from itertools import combinations
 
 from stackgen.domain.diagnostic import Diagnostic, error, warning
-from stackgen.domain.reach import ANY_ADDRESS, urls
+from stackgen.domain.reach import urls
 from stackgen.domain.workload import Workload
 from stackgen.targets.compose.project import Project
 from stackgen.targets.compose.service import DEVICE_NODES
@@ -19,8 +17,6 @@ def findings(project: Project) -> Iterator[Diagnostic]:
         yield from _no_proxy(workload)
         yield from _gpus(workload, project)
         yield from _elsewhere(workload, project)
-    yield from _cycle(project)
-    yield from _same_port(project)
     yield from _same_variable(project)
     yield from _mount_options(project)
 
@@ -97,30 +93,6 @@ def _elsewhere(workload: Workload, project: Project) -> Iterator[Diagnostic]:
                 "compose/after-elsewhere",
                 workload.path,
                 f"`{workload.name}` cannot wait for `{name}`, which is not on its host",
-            )
-
-
-def _cycle(project: Project) -> Iterator[Diagnostic]:
-    try:
-        TopologicalSorter({w.name: w.after for w in project.workloads}).prepare()
-    except CycleError as exc:
-        circle: list[str] = exc.args[1]
-        yield error("compose/cycle", ("services", circle[0]), f"each waits for the next: {', '.join(circle)}")
-
-
-def _same_port(project: Project) -> Iterator[Diagnostic]:
-    published = [
-        (workload, port.publish) for workload in project.workloads for port in workload.ports if port.publish
-    ]
-    for (first, mine), (second, other) in combinations(published, 2):
-        overlap = mine.address == other.address or not ANY_ADDRESS.isdisjoint((mine.address, other.address))
-        take_turns = not set(first.exclusive).isdisjoint(second.exclusive)
-        if mine.port == other.port and overlap and not (take_turns and first is not second):
-            yield error(
-                "compose/same-port",
-                (*second.path, "publish"),
-                f"`{first.name}` already listens on port {other.port} of `{project.host.host.name}`",
-                "publish one of them on another port",
             )
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final, assert_never
 
 from stackgen.domain.document import NixExpr
 from stackgen.domain.linked import Publication, SecretKey
-from stackgen.domain.reach import ANY_ADDRESS, bracketed, resolve
+from stackgen.domain.reach import bracketed, resolve
 from stackgen.domain.workload import Health, Workload
 from stackgen.targets.nixos.machine import DEVICE_NODES, VISIBLE_DEVICES, Machine, gpu_ids
 from stackgen.targets.nixos.nixtext import interpolated, present
@@ -55,9 +55,9 @@ def _environment(workload: Workload, machine: Machine) -> dict[str, str]:
 
 
 def _listen(publish: Publication) -> str:
-    # Podman takes addresses here, no names.
-    address = "127.0.0.1" if publish.address == "localhost" else publish.address
-    return f"{publish.port}" if address in ANY_ADDRESS - {"::"} else f"{bracketed(address)}:{publish.port}"
+    # Podman takes a port alone for every address, and `[::]` for every one of IPv6.
+    everywhere = publish.everywhere and publish.address != "::"
+    return f"{publish.port}" if everywhere else f"{bracketed(publish.address)}:{publish.port}"
 
 
 def _mounts(workload: Workload, machine: Machine) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import Final
 from stackgen.domain.document import NixExpr
 from stackgen.domain.downloads import jobs, waited_for
 from stackgen.domain.linked import LinkedGpu, SecretKey
-from stackgen.domain.reach import ANY_ADDRESS, Place, UrlOf, bracketed, is_loopback
+from stackgen.domain.reach import Place, UrlOf, bracketed
 from stackgen.domain.stack import Volume
 from stackgen.domain.workload import ConfigFile, Deployment, HostDeployment, ServiceUrl, Workload
 from stackgen.emit.nix import string
@@ -153,8 +153,8 @@ class Machine:
 
 def _on_the_host(place: Place) -> str | None:
     """A container as programs on its host see it: not by name, and only where it is published."""
-    publish = place.workload.ports[0].publish
+    publish = place.publish
     if publish is None:
         return None
-    anywhere = publish.address in ANY_ADDRESS or is_loopback(publish)
-    return f"{'127.0.0.1' if anywhere else bracketed(publish.address)}:{publish.port}"
+    here = publish.everywhere or publish.loopback
+    return f"{'127.0.0.1' if here else bracketed(publish.address)}:{publish.port}"

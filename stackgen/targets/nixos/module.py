@@ -3,7 +3,6 @@
 from typing import Any, Final
 
 from stackgen.domain.document import NixExpr
-from stackgen.domain.reach import is_loopback
 from stackgen.emit import shell
 from stackgen.targets.nixos.container import container
 from stackgen.targets.nixos.download import download
@@ -82,7 +81,7 @@ def _networking(machine: Machine) -> dict[str, Any]:
         port.publish.port
         for w in machine.workloads
         for port in w.ports
-        if port.publish and not is_loopback(port.publish)
+        if port.publish and not port.publish.loopback
     }
     native_ports = {port.number for w in machine.workloads if is_native(w) for port in w.ports}
     # Containers ask Podman's name server on their bridge, and may call the native services.
