@@ -10,7 +10,7 @@ _KNOWN = re.compile(
     r"(attn_(norm|norm_2|q|k|v|qkv|output|gate|q_norm|k_norm|sinks|q_a|q_a_norm|q_b|kv_a_mqa|kv_a_norm|kv_b|k_b|v_b"
     r"|output_norm|sub_norm|rot_embd)|post_attention_norm|post_ffw_norm(_[12])?|pre_ffw_norm_2|layer_output_(norm|scale)"
     r"|ffn_(norm|norm_exps|up|down|gate|gate_up|gate_inp|gate_inp_shexp|sub_norm|act)|ffn_(up|down|gate|gate_up)_exps"
-    r"|ffn_(up|down|gate)_shexp|ffn_latent_(up|down)|exp_probs_b|rope_(freqs|factors_long|factors_short)"
+    r"|ffn_(up|down|gate)_(shexp|chexps)|ffn_latent_(up|down)|exp_probs_b|rope_(freqs|factors_long|factors_short)"
     r"|ssm_(in|conv1d|conv1d_[qkv]|x|dt|dt_norm|b_norm|c_norm|a|d|norm|out|ba|beta|alpha|f_a|f_b|g_a|g_b)"
     r"|shortconv\.(conv|in_proj|out_proj)|inp_gate|proj|post_norm|laurel_(l|r|post_norm)"
     r"|altup_(correct_coef|correct_scale|predict_coef|router|router_norm)"

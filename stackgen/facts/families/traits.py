@@ -25,6 +25,7 @@
 | `norm_first` | a block's first norm is computed before its state is touched |
 | `scaled_embeddings` | embeddings are scaled by an input of one number a token |
 | `softmax_after_top_k` | experts are chosen by raw scores, and weighted by a softmax over the chosen ones |
+| `own_selection` | experts are chosen by a function of their scores that only the choice uses |
 | `raw_expert_weights` | the weights of the chosen experts are not normalised |
 | `weight_before_experts` | a token is weighted before it goes through its experts |
 | `checked` | the compute model was compared with the engine for this architecture |
@@ -140,6 +141,7 @@ _ROWS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         ("qwen3next", "qwen35", "qwen35moe", "kimi-linear", "kimi-k3", "bailingmoe3", "minimax-01"),
     ),
     ("scaled_embeddings", ("gemma-embedding", "gemma3", "gemma3n", "gemma4")),
+    ("own_selection", ("grovemoe",)),
     ("softmax_after_top_k", ("gpt-oss",)),
     (
         "raw_expert_weights",

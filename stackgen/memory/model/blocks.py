@@ -5,7 +5,7 @@ from stackgen.memory.graph.tensors import Tensor
 from stackgen.memory.model import recurrence
 from stackgen.memory.model.attention import attention
 from stackgen.memory.model.builder import Builder
-from stackgen.memory.model.experts import mixture, shared
+from stackgen.memory.model.experts import grove, latent, mixture, shared
 from stackgen.memory.model.rwkv import rwkv_block
 
 
@@ -155,7 +155,9 @@ def feed_forward(b: Builder, cur: Tensor, x: Tensor, logits: Tensor | None = Non
         return b.ffn(cur)
     if b.has("post_ffw_norm_1.weight"):
         return two_branches(b, cur, x)
-    out = mixture(b, cur, logits)
+    if b.has("ffn_down_chexps.weight"):
+        return grove(b, cur)
+    out = latent(b, cur) if b.has("ffn_latent_up.weight") else mixture(b, cur, logits)
     if b.has("ffn_up_shexp.weight"):
         out = b.g.add(out, shared(b, cur))
     return out

@@ -12,17 +12,20 @@ def experts_used(b: Builder) -> int:
     return int(value)
 
 
-def mixture(b: Builder, cur: Tensor, logits: Tensor | None = None) -> Tensor:
-    """[embedding, tokens] through the experts of each token."""
+def mixture(b: Builder, cur: Tensor, logits: Tensor | None = None, kind: str = "exps") -> Tensor:
+    """[embedding, tokens] through the experts of each token; `kind`: the experts' part of their tensors' names."""
     g, n, embd = b.g, cur.ne[1], cur.ne[0]
-    used = experts_used(b)
+    used = min(experts_used(b), b.w[f"ffn_down_{kind}.weight"].shape[-1])
     logits = b.linear("ffn_gate_inp", cur) if logits is None else logits
     count = logits.ne[0]
     late = "softmax_after_top_k" in b.facts.traits
     probs = logits if late else g.same(logits)
-    choice = g.add(probs, b.weight("exp_probs_b.bias")) if b.has("exp_probs_b.bias") else probs
+    selection = g.same(logits) if "own_selection" in b.facts.traits else probs
+    choice = g.add(selection, b.weight("exp_probs_b.bias")) if b.has("exp_probs_b.bias") else selection
     choice = grouped(b, choice, count, n)
     ids = g.view(g.op(choice.ne, choice, kind="i32"), used, n, nb=(4 * count,))
+    if kind == "chexps":  # from experts to their groups, in floats
+        ids = g.op(ids.ne, g.same(g.op(ids.ne, ids)), kind="i32")
     weights = g.get_rows(g.reshape(probs, 1, count, n), ids)
     if late:
         weights = g.reshape(g.soft_max(g.reshape(weights, used, n)), 1, used, n)
@@ -34,9 +37,9 @@ def mixture(b: Builder, cur: Tensor, logits: Tensor | None = None) -> Tensor:
     cur = g.reshape(cur, embd, 1, n)
     if "weight_before_experts" in b.facts.traits:
         cur = g.mul(g.op((embd, used, n), cur), weights)
-    out = g.mul_mat_id(b.weight("ffn_down_exps.weight"), _hidden(b, cur, ids, used), ids)
-    if b.has("ffn_down_exps.bias"):
-        out = g.same(out, b.weight("ffn_down_exps.bias"), ids)
+    out = g.mul_mat_id(b.weight(f"ffn_down_{kind}.weight"), _hidden(b, cur, ids, used, kind), ids)
+    if b.has(f"ffn_down_{kind}.bias"):
+        out = g.same(out, b.weight(f"ffn_down_{kind}.bias"), ids)
     if "weight_before_experts" not in b.facts.traits:
         out = g.mul(out, weights)
     g.expand(out)
@@ -60,22 +63,23 @@ def grouped(b: Builder, choice: Tensor, count: int, n: int) -> Tensor:
     return g.reshape(masked, count, n)
 
 
-def _hidden(b: Builder, cur: Tensor, ids: Tensor, used: int) -> Tensor:
+def _hidden(b: Builder, cur: Tensor, ids: Tensor, used: int, kind: str) -> Tensor:
     """What goes into the down matrices: [expert width, used, tokens]."""
     g = b.g
 
     def through(name: str) -> Tensor:
+        name = f"ffn_{name}_{kind}"
         out = g.mul_mat_id(b.weight(name + ".weight"), cur, ids)
         return g.same(out, b.weight(name + ".bias"), ids) if b.has(name + ".bias") else out
 
     if b.has("ffn_gate_up_exps.weight"):
-        both = through("ffn_gate_up_exps")
+        both = through("gate_up")
         width = both.ne[0] // 2
         gate = g.view(both, width, used, both.ne[2], nb=both.strides[1:3])
         up = g.view(both, width, used, both.ne[2], nb=both.strides[1:3])
         return b.gated(up, gate)
-    up = through("ffn_up_exps")
-    return b.gated(up, through("ffn_gate_exps")) if b.has("ffn_gate_exps.weight") else g.same(up)
+    up = through("up")
+    return b.gated(up, through("gate")) if b.has(f"ffn_gate_{kind}.weight") else g.same(up)
 
 
 def _sum(b: Builder, out: Tensor, used: int) -> Tensor:
@@ -95,3 +99,16 @@ def shared(b: Builder, cur: Tensor) -> Tensor:
         gate = b.g.same(b.linear("ffn_gate_inp_shexp", cur))
         out = b.g.mul(out, gate)
     return out
+
+
+def latent(b: Builder, cur: Tensor) -> Tensor:
+    """Experts that work in a narrower space than their router (Nemotron 3)."""
+    logits = b.linear("ffn_gate_inp", cur)
+    return b.linear("ffn_latent_up", mixture(b, b.linear("ffn_latent_down", cur), logits))
+
+
+def grove(b: Builder, cur: Tensor) -> Tensor:
+    """Experts, and then smaller ones, each of which a group of them shares (grovemoe.cpp)."""
+    logits = b.linear("ffn_gate_inp", cur)
+    out = mixture(b, cur, logits)
+    return b.g.add(out, b.g.same(mixture(b, out, logits, "chexps")))
