@@ -7,7 +7,7 @@ from stackgen.domain.contracts import Engine, Engines
 from stackgen.domain.diagnostic import Diagnostic, Severity
 from stackgen.domain.footprint import NOTHING
 from stackgen.domain.linked import LinkedService, LinkedUse
-from stackgen.domain.plan import Advice, GpuLedger, KnownModel, Plan, Resident
+from stackgen.domain.plan import Advice, GpuLedger, KnownModel, Limit, Plan, Resident
 from stackgen.domain.units import show_size
 from stackgen.plan.ledger import gpu_ledgers
 
@@ -48,12 +48,24 @@ def _hint(ways: tuple[Advice, ...]) -> str:
         return (
             "move a service to another GPU, put rivals into an `exclusive` group, or choose smaller weights"
         )
-    # What is not enough by itself is worth a word only when nothing is.
-    best = [w for w in ways if w.enough] or list(ways)
-    return "; or ".join(
-        f"{w.change} (in {w.service}) saves {show_size(w.saves)}" + (" and fits" if w.enough else "")
-        for w in best[:3]
+    enough = _distinct(w for w in ways if w.enough)
+    if enough:
+        return "; or ".join(
+            f"{w.change} (in {w.service}) saves {show_size(w.saves)} and fits" for w in enough[:3]
+        )
+    most = max(ways, key=lambda w: w.saves)
+    return (
+        "no option is enough: choose smaller weights (another quantization or another model), or more GPUs; most is "
+        f"saved by {most.change} (in {most.service}): {show_size(most.saves)}"
     )
+
+
+def _distinct(ways: Iterable[Advice]) -> list[Advice]:
+    """The first of those that change the same thing, only further."""
+    first: dict[tuple[str, str], Advice] = {}
+    for way in ways:
+        first.setdefault((way.service, way.change.partition(":")[0]), way)
+    return list(first.values())
 
 
 def advise(
@@ -66,7 +78,12 @@ def advise(
         for a in _for_service(plan, ledger, service, known, engines)
     ]
     found.extend(_take_turns(ledger))
-    return tuple(sorted(found, key=lambda a: (not a.enough, a.cost, -a.saves, a.service, a.change)))
+
+    def rank(a: Advice) -> tuple[bool, int, int, str, str]:
+        # Of what is enough, the change that goes less far; of what is not, the one that goes further.
+        return not a.enough, a.cost, a.saves if a.enough else -a.saves, a.service, a.change
+
+    return tuple(sorted(found, key=rank))
 
 
 def _services_on(plan: Plan, ledger: GpuLedger) -> list[LinkedService]:
@@ -108,6 +125,8 @@ def _take_turns(ledger: GpuLedger) -> Iterable[Advice]:
 
 def _fewer_at_once(plan: Plan, ledger: GpuLedger, service: LinkedService) -> Iterable[Advice]:
     planned = plan.services[service.name]
+    if planned.demand.limit is Limit.ALL:
+        return
     for count in range(planned.models_max - 1, 0, -1):
         after = _ledger_with(plan, ledger, service, planned.demand.residents, count)
         if after.free >= 0:

@@ -130,6 +130,22 @@ def test_changes_are_combined_when_none_is_enough_alone() -> None:
     assert finding.hint.startswith("x: off with y: off (in r/a) saves 6.0 GiB and fits")
 
 
+def test_of_changes_to_one_thing_the_one_that_goes_less_far_is_advised() -> None:
+    box = host(gpus=1)
+    (finding,) = plan_of(
+        stack([box], [service("r", box, {"a": on(30, steps=[26, 20, 10])})], headroom=1)
+    ).diagnostics
+    assert finding.hint == "size: 20 (in r/a) saves 10.0 GiB and fits"
+
+
+def test_when_no_change_is_enough_that_is_said() -> None:
+    box = host(gpus=1)
+    (finding,) = plan_of(stack([box], [service("r", box, {"a": on(40, steps=[38, 36])})])).diagnostics
+    assert finding.hint is not None
+    assert finding.hint.startswith("no option is enough: choose smaller weights")
+    assert finding.hint.endswith("most is saved by size: 36 (in r/a): 4.0 GiB")
+
+
 def test_scenarios_are_judged_in_both_directions() -> None:
     box = host(gpus=1)
     parts = [service(n, box, {"m": on(size)}, limit=Limit.ALL) for n, size in (("chat", 17), ("video", 22))]
