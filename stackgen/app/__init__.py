@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from stackgen.io.tree import RenderedFile
 
 
+LATE = {"oracle", "render"}
+"""Areas of findings, beside the targets' own, that a plan does not have yet."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Loaded:
     """A stack file that parses and links."""
@@ -84,7 +88,10 @@ def plan(stack: LinkedStack, lock: Lock | None = None) -> Plan:
         *freshness.passed_over(stack.models, lock),
         *downloads.findings(found, pinned),
     )
-    return replace(found, diagnostics=tuple(allow.apply(diagnostics, stack.stack.allow)))
+    return replace(
+        found,
+        diagnostics=allow.apply(diagnostics, stack.stack.allow, late=LATE | set(registry.target_names())),
+    )
 
 
 def unlocked(loaded: Loaded) -> tuple[Diagnostic, ...]:
@@ -124,6 +131,8 @@ def render(planned: Plan, source: Source, targets: Sequence[str] = ()) -> Output
     A target whose platform no host has renders nothing, so that files of a platform given up are removed.
     Raises StackError when something cannot be expressed; nothing is written.
     """
+    from stackgen.spec import allow
+
     deployment = deploy(planned, PurePosixPath(source.name).name)
     files: dict[str, Mapping[PurePosixPath, RenderedFile]] = {}
     found: list[Diagnostic] = []
@@ -135,9 +144,10 @@ def render(planned: Plan, source: Source, targets: Sequence[str] = ()) -> Output
         rendered = target.render(deployment)
         found.extend(rendered.diagnostics)
         files[name] = _texts(rendered.documents, found)
-    if has_errors(found):
-        raise StackError(found)
-    return Output(files=files, diagnostics=tuple(found))
+    told = allow.noted(found, planned.stack.stack.allow)
+    if has_errors(told):
+        raise StackError(told)
+    return Output(files=files, diagnostics=told)
 
 
 def _texts(documents: "Iterable[Document]", found: list[Diagnostic]) -> dict[PurePosixPath, "RenderedFile"]:

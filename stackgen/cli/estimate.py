@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stackgen.cli.output import fail, page, print_json
+from stackgen.domain.llama import LATEST_BUILD
 
 if TYPE_CHECKING:
     from stackgen.api import Estimate
@@ -35,6 +36,9 @@ def estimate(
             help="usable memory of a GPU, such as 24GiB, or its name, such as rtx-3090 (repeatable)",
         ),
     ] = None,
+    build: Annotated[
+        int, typer.Option(metavar="NUMBER", help="llama.cpp's build; without it, the newest that is known")
+    ] = LATEST_BUILD,
     as_json: Annotated[bool, typer.Option("--json", help="print bytes as JSON")] = False,
     oracle: Oracle = False,
     llama_bin: LlamaBin = None,
@@ -47,7 +51,7 @@ def estimate(
     devices = tuple(_device(d) for d in device or ())
     ours, said = None, None
     try:
-        ours = run(model, argv=flags or (), devices=devices)
+        ours = run(model, argv=flags or (), devices=devices, build=build)
     except UnknownArchitecture:
         # What no rule of ours explains, the engine may know.
         if not oracle:
@@ -55,7 +59,7 @@ def estimate(
     if oracle:
         from stackgen.app.witness import of_file
 
-        said = of_file(Path(model), parse_argv(flags or ()), devices, llama_bin)
+        said = of_file(Path(model), parse_argv(flags or (), build=build), devices, llama_bin)
     _print(ours, said, as_json=as_json)
 
 

@@ -1,7 +1,7 @@
 """`allow`: findings that the owner of a stack accepts, with a reason, become notes."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -56,12 +56,26 @@ def _check_place(stack: Stack, at: str, path: YamlPath) -> Iterator[Diagnostic]:
             yield unknown("link/allow", section.removesuffix("s"), path, rest.partition(".")[0], names)
 
 
-def apply(diagnostics: Iterable[Diagnostic], allowed: Sequence[Allow]) -> tuple[Diagnostic, ...]:
-    """The findings with the accepted ones as notes, and a warning for each entry that matches nothing."""
+def apply(
+    diagnostics: Iterable[Diagnostic], allowed: Sequence[Allow], *, late: Collection[str] = ()
+) -> tuple[Diagnostic, ...]:
+    """The findings with the accepted ones as notes, and a warning for each entry that matches nothing.
+
+    Entries of areas in `late` are left alone: what they are about is found by a later stage, if it runs.
+    """
     found = tuple(diagnostics)
     used = {index for d in found if (index := _match(d, allowed)) is not None}
-    unused = (_unused(index, allowed[index], found) for index in range(len(allowed)) if index not in used)
-    return (*(_noted(d, allowed) for d in found), *unused)
+    unused = (
+        _unused(index, entry, found)
+        for index, entry in enumerate(allowed)
+        if index not in used and entry.kind.partition("/")[0] not in late
+    )
+    return (*noted(found, allowed), *unused)
+
+
+def noted(diagnostics: Iterable[Diagnostic], allowed: Sequence[Allow]) -> tuple[Diagnostic, ...]:
+    """The findings with the accepted ones as notes."""
+    return tuple(_noted(d, allowed) for d in diagnostics)
 
 
 def _match(diagnostic: Diagnostic, allowed: Sequence[Allow]) -> int | None:
