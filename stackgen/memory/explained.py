@@ -20,9 +20,37 @@ _KNOWN = re.compile(
     r"(\.(weight|bias|scale|input_scale|scales))?"
 )
 
+# Tensors of no block that model/ reads.
+_KNOWN_APART = re.compile(
+    r"(token_embd(_norm)?|position_embd|token_types|output(_norm)?|rope_(freqs|factors_long|factors_short)"
+    r"|per_layer_(token_embd|model_proj|proj_norm)|altup_(proj|unembd_proj)|cls(\.output|\.norm)?|dense_\d+(\.\w+)?)"
+    r"\.(weight|bias|scale|input_scale)"
+)
+# What architectures do that neither keys nor tensors show.
+_NOT_MODELLED = {
+    "clef": "decision blocks beside the trunk",
+    "dflash": "a draft that reads its target's states",
+    "eagle3": "a draft that reads its target's states",
+    "gemma4-assistant": "a draft that reads its target's cache",
+    "graniteswitch": "adapters that tokens switch",
+    "hrm_text": "blocks that run in cycles",
+    "minimax-01": "lightning attention",
+    "pockettts": "audio output",
+    "t5": "an encoder and a decoder in one",
+    "t5encoder": "relative positions in buckets",
+    "wavtokenizer-dec": "audio output",
+}
+
 
 def require_explained(facts: ModelFacts) -> None:
-    """Raise UnknownArchitecture when a block holds a matrix that no rule reads, or keeps what no rule counts."""
+    """Raise UnknownArchitecture when the file holds a matrix that no rule reads, or does what no rule counts."""
+    if reason := _NOT_MODELLED.get(facts.architecture):
+        raise UnknownArchitecture(facts.architecture, [reason])
+    if facts.number("num_loops", 1) > 1:
+        raise UnknownArchitecture(facts.architecture, ["blocks that run in loops (`num_loops`)"])
+    apart = [w.name for w in facts.weights if len(w.shape) > 1 and not _KNOWN_APART.fullmatch(w.name)]
+    if apart:
+        raise UnknownArchitecture(facts.architecture, [f"tensor `{name}`" for name in apart])
     seen: set[int] = set()
     for layer in facts.layers[: facts.n_trunk]:
         if id(layer) in seen:

@@ -6,6 +6,7 @@ from functools import cached_property
 from stackgen.domain.facts import Attention, Layer, ModelFacts, Weight
 from stackgen.domain.ggml import is_quantized
 from stackgen.domain.llama import LlamaParams
+from stackgen.memory.errors import UnknownArchitecture
 from stackgen.memory.geometry import Geometry
 from stackgen.memory.graph.tensors import Graph, Tensor
 from stackgen.memory.placement import Placement
@@ -119,6 +120,8 @@ class Builder:
     def weight(self, name: str) -> Tensor:
         """A tensor of this block as a leaf."""
         if name not in self._leafs:
+            if name not in self.w:
+                raise UnknownArchitecture(self.facts.architecture, [f"block {self.i} without `{name}`"])
             w = self.w[name]
             where = self._moved.get(name, self.home)
             self._leafs[name] = self.g.weight(where, *w.shape, size=w.size)
@@ -131,6 +134,8 @@ class Builder:
     def tensor(self, name: str) -> Tensor:
         """A tensor that belongs to no block."""
         if name not in self._globals:
+            if name not in self.facts.by_name:
+                raise UnknownArchitecture(self.facts.architecture, [f"a file without `{name}`"])
             place = self.placement.of(name, None)
             self._globals[name] = self.g.weight(place, *self.facts.by_name[name].shape)
         return self._globals[name]
