@@ -79,22 +79,26 @@ def _gpu(ledger: GpuLedger, unsized: Sequence[str], page: Page) -> Iterator[str]
 
 
 def _residents(ledger: GpuLedger, page: Page) -> list[str]:
-    """Who is loaded together, term by term as far as the page is wide."""
+    """Who is loaded together: without the basis, or without the single terms, where the page is narrow."""
     used = [c for c in TERMS if any(t.high for _, m in ledger.residents for t in m.of(*c[1]))]
-    lines = _table(ledger, used)
-    if max(map(len, lines)) > page.width:
-        lines = _table(ledger, ())
+    rows = _rows(ledger, used)
+    tables = [_aligned(cells) for cells in (rows, [row[:-1] for row in rows], _rows(ledger, ()))]
+    lines = next((t for t in tables if max(map(len, t)) <= page.width), tables[-1])
     head, *body = (line[: page.width] for line in lines)
     return [page.style(head, "dim"), *body]
 
 
-def _table(ledger: GpuLedger, shown: Sequence[tuple[str, tuple[TermName, ...]]]) -> list[str]:
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    return columns(rows, right=(i for i, name in enumerate(rows[0]) if i and name != "basis"))
+
+
+def _rows(ledger: GpuLedger, shown: Sequence[tuple[str, tuple[TermName, ...]]]) -> list[list[str]]:
     rows = [["loaded together, GiB", *(name for name, _ in shown), "total", "basis"]]
     for resident, memory in ledger.residents:
         terms = (interval(memory.of(*names)) for _, names in shown)
         label = f"{resident.label} (at start)" if resident.pinned else resident.label
         rows.append([label, *terms, interval(memory.terms), weakest(memory).value])
-    return columns(rows, right=range(1, len(shown) + 2))
+    return rows
 
 
 def _legend(plan: Plan, page: Page) -> list[str]:

@@ -46,6 +46,15 @@ def test_no_line_is_wider_than_the_screen(width: int) -> None:
     assert max(map(len, lines)) <= width
 
 
+@pytest.mark.parametrize(
+    ("width", "columns"),
+    [(60, ["weights", "total", "basis"]), (44, ["weights", "total"]), (36, ["total", "basis"])],
+)
+def test_a_narrow_screen_shows_what_matters_most(width: int, columns: list[str]) -> None:
+    head = next(line for line in text_of(sample(), width).splitlines() if "loaded together" in line)
+    assert head.split()[3:] == columns
+
+
 def test_what_could_not_be_sized_is_named_beside_what_is_free() -> None:
     box = host()
     linked = stack([box], [service("r", box, {"small": {"gpus": {0: 9}}, "mystery": {}})])
