@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from threading import BoundedSemaphore, Thread
 from typing import TypeVar
@@ -113,7 +113,7 @@ class Resolver:
             return None, selection.diagnostics
         try:
             entry = LockEntry(
-                request=replace(model.request, catalog=None),
+                request=model.request._replace(catalog=None),
                 pin=Pin(
                     repo=repository.repo,
                     commit=repository.commit,

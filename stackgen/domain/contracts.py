@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from stackgen.domain.diagnostic import Diagnostic, YamlPath
 from stackgen.domain.linked import LinkedService, LinkedUse
@@ -14,16 +14,14 @@ if TYPE_CHECKING:
     from stackgen.domain.workload import Deployment, Workload
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
+class Parsed(NamedTuple):
     """Checked options, or None, with everything that was found."""
 
     value: Any
     diagnostics: tuple[Diagnostic, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Role:
+class Role(NamedTuple):
     """Something a service can be given by name: a volume to store in, or another service to use."""
 
     description: str

@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 YamlPath = tuple[str | int, ...]
 """Keys and indexes from the root of stack.yaml, such as ("services", "llama", "gpus", 0)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(NamedTuple):
     """Line and column, both counted from 1, and how many characters of that line are meant."""
 
     line: int

@@ -7,6 +7,7 @@ them into runs, and the compute model looks at each kind of layer once.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from stackgen.domain.footprint import Basis
 
@@ -14,8 +15,7 @@ Scalar = int | float | str | bool
 Hyperparameter = Scalar | tuple[Scalar, ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Weight:
+class Weight(NamedTuple):
     """One tensor: `name` without `blk.N.`, `shape` in ggml order (shape[0] = row length), bytes as stored."""
 
     name: str

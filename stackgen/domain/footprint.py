@@ -1,8 +1,8 @@
 """Memory that something takes, term by term, each with where the number comes from."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 
 class Basis(Enum):
@@ -28,8 +28,7 @@ class TermName(Enum):
     DECLARED = "declared"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Term:
+class Term(NamedTuple):
     """An interval in bytes. `best` is the single best guess, between low and high."""
 
     name: TermName
@@ -46,8 +45,7 @@ def exact(name: TermName, size: int, basis: Basis = Basis.EXACT, formula: str = 
     return Term(name=name, low=size, best=size, high=size, basis=basis, formula=formula)
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
+class Memory(NamedTuple):
     """The terms of one place: a GPU, or the host."""
 
     terms: tuple[Term, ...] = ()
@@ -80,8 +78,7 @@ def total(memories: Iterable[Memory]) -> Memory:
     return Memory(tuple(t for m in memories for t in m.terms))
 
 
-@dataclass(frozen=True, slots=True)
-class Footprint:
+class Footprint(NamedTuple):
     """Memory of one resident process: per device in the order they were given, and on the host."""
 
     devices: tuple[Memory, ...]

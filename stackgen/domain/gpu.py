@@ -1,10 +1,9 @@
 """A kind of graphics card, as the built-in table knows it."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GpuModel:
+class GpuModel(NamedTuple):
     """Sizes in bytes: `capacity` is what the driver offers to programs, `board` what its tools call total."""
 
     name: str

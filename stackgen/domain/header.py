@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +16,7 @@ class SkippedArray:
 MetaValue = int | float | bool | str | tuple["MetaValue", ...] | SkippedArray
 
 
-@dataclass(frozen=True, slots=True)
-class TensorInfo:
+class TensorInfo(NamedTuple):
     """One tensor: `shape` in ggml order (shape[0] is the row length), `type_id` a ggml type."""
 
     name: str

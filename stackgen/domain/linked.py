@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from stackgen.domain.diagnostic import Diagnostic, YamlPath
 from stackgen.domain.stack import Stack, Volume
@@ -32,8 +32,7 @@ class LinkedHost:
     address: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ModelRequest:
+class ModelRequest(NamedTuple):
     """Which weights somebody wants: exactly one of `repo` and `path` is set."""
 
     repo: str | None = None
@@ -46,8 +45,7 @@ class ModelRequest:
     catalog: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LinkedModel:
+class LinkedModel(NamedTuple):
     """A name under `models`. `declared` is (low, high) in bytes."""
 
     name: str
@@ -60,8 +58,7 @@ class LinkedModel:
         return ("models", self.name)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LinkedUse:
+class LinkedUse(NamedTuple):
     """A model that a service offers under an id; `options` is the engine's typed value."""
 
     id: str
@@ -75,8 +72,7 @@ class LinkedUse:
         return ("services", self.service, "models", self.id)
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(NamedTuple):
     """`service` or `service/model` in `uses`, `scenarios` and the like."""
 
     service: str
@@ -86,16 +82,14 @@ class Reference:
         return self.service if self.use is None else f"{self.service}/{self.use}"
 
 
-@dataclass(frozen=True, slots=True)
-class SecretKey:
+class SecretKey(NamedTuple):
     """A reference to a secret's entry."""
 
     name: str
     key: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Publication:
+class Publication(NamedTuple):
     """A port on the host and the IP address on which it listens."""
 
     port: int
@@ -117,8 +111,7 @@ class Publication:
         return self.port == other.port and overlap
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Exposure:
+class Exposure(NamedTuple):
     """A public host name, and the longest answer in seconds."""
 
     hostname: str
@@ -150,8 +143,7 @@ class LinkedService:
         return ("services", self.name)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LinkedScenario:
+class LinkedScenario(NamedTuple):
     """What is loaded together; `expected` is fits or over-budget."""
 
     name: str

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from stackgen.domain.diagnostic import Diagnostic
 from stackgen.domain.footprint import NOTHING, Basis, Memory
@@ -32,8 +32,7 @@ class KnownModel:
     diagnostics: tuple[Diagnostic, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Resident:
+class Resident(NamedTuple):
     """One process that can sit on GPUs: a loaded model, or a program of declared size.
 
     `gpus` maps the index of a GPU on the host to what it takes there.
@@ -72,8 +71,7 @@ class Demand:
     """Names of models that it needs besides those under `models`, such as draft models."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Alternative:
+class Alternative(NamedTuple):
     """A change to one service that takes less memory: what to write, and what it costs the user.
 
     `cost` ranks alternatives: 1 hardly noticed ... 9 another model.
@@ -120,8 +118,7 @@ class GpuLedger:
         return self.usable - self.high
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class HostLedger:
+class HostLedger(NamedTuple):
     """Main memory of a host: what it has (None: not told) and what may be needed at worst."""
 
     host: str
@@ -129,8 +126,7 @@ class HostLedger:
     ram_high: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ScenarioResult:
+class ScenarioResult(NamedTuple):
     """A scenario of stack.yaml, worked out."""
 
     name: str
@@ -149,8 +145,7 @@ class PlannedService:
     known: Mapping[str, KnownModel] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Advice:
+class Advice(NamedTuple):
     """One ranked way out of an over-budget GPU; `saves` in bytes there; `enough` when it fits with it."""
 
     service: str

@@ -2,8 +2,7 @@
 
 import types
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -15,16 +14,14 @@ KEY = "[key]"
 """As the last part of a path: the key of a mapping rather than its value."""
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """One of the types that a value may have, with the metadata that `Annotated` gives it."""
 
     type: Any
     metadata: tuple[Any, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(NamedTuple):
     """A place for a value: its possible types, and what is said about all of them together."""
 
     members: tuple[Member, ...]

@@ -1,8 +1,7 @@
 """Which requests of a stack the lock does not answer; by request, so that moving a line changes nothing."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from stackgen.domain.diagnostic import Diagnostic, error, warning
 from stackgen.domain.linked import LinkedModel, ModelRequest
@@ -13,8 +12,7 @@ ASKED: Final = ("repo", "quant", "path", "revision", "file", "files", "mmproj")
 HOW: Final = "run `stackgen lock`"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Freshness:
+class Freshness(NamedTuple):
     """Models to be locked (missing, or requested otherwise than locked) and entries that nobody asks for."""
 
     missing: tuple[str, ...]

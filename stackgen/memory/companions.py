@@ -83,7 +83,7 @@ def prediction(
     where = replace(placement, layers=(placement.layers[-2], placement.output), pipeline=False)
     few = compute_bytes(alone, cache_params, geo, where)
     # Older servers reserve logits for every token of a micro-batch.
-    many = compute_bytes(alone, cache_params, replace(geo, n_outputs=geo.n_ubatch), where)
+    many = compute_bytes(alone, cache_params, geo._replace(n_outputs=geo.n_ubatch), where)
     return [
         Term(
             name=TermName.DRAFT,

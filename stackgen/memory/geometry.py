@@ -1,6 +1,6 @@
 """The sizes that all else multiplies: cells, streams, micro-batch, output rows (`llama_context`)."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from stackgen.domain.facts import ModelFacts
 from stackgen.domain.ggml import BY_NAME, is_quantized
@@ -16,8 +16,7 @@ def pad(n: int, to: int) -> int:
     return -(-n // to) * to
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Geometry:
+class Geometry(NamedTuple):
     """What llama-server makes of its context options for one model."""
 
     n_seq: int

@@ -104,8 +104,7 @@ def _measured_resident(resident: Resident, figure: MeasuredUse | None) -> Reside
     def term(size: int) -> Memory:
         return Memory((exact(TermName.DECLARED, size, Basis.MEASURED, f"measured: {figure.reason}"),))
 
-    return replace(
-        resident,
+    return resident._replace(
         gpus={index: term(size) for index, size in zip(resident.gpus, figure.gpus, strict=False)},
         host=resident.host if figure.ram is None else term(figure.ram),
     )

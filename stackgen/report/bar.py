@@ -1,13 +1,12 @@
 """A GPU's memory as one line of characters."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from stackgen.domain.footprint import TermName
 from stackgen.domain.plan import GpuLedger
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """A run of the bar: what it stands for, its sign in Unicode and in ASCII, its colour."""
 
     name: str

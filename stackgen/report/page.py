@@ -4,8 +4,8 @@ A library for this takes longer to import than a plan takes to make.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from textwrap import wrap
+from typing import NamedTuple
 
 _CODES = {
     "bold": "1",
@@ -24,8 +24,7 @@ WIDEST = 100
 """Columns that text is laid out for, however wide the screen."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Page:
+class Page(NamedTuple):
     """Where text goes."""
 
     width: int = WIDEST

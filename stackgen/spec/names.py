@@ -1,8 +1,7 @@
 """What the names in a stack can refer to, and how to say that one refers to nothing."""
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from stackgen.domain.contracts import Engines
 from stackgen.domain.diagnostic import Diagnostic, YamlPath, did_you_mean, error
@@ -15,8 +14,7 @@ if TYPE_CHECKING:
 _LONGEST_LIST: Final = 12
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Scope:
+class Scope(NamedTuple):
     """A stack, and what exists outside it. `gpu` and `gpu_names` are the built-in table of cards."""
 
     stack: Stack

@@ -1,7 +1,6 @@
 """YAML text to a tree of nodes with positions: the only place that knows ruamel.yaml's events."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from stackgen.domain.diagnostic import Diagnostic, Position, StackError, nearest
@@ -120,7 +119,7 @@ class _Composer:
     def _tag(self, event: Any) -> None:
         tag = str(event.tag).replace("tag:yaml.org,2002:", "!!")
         hint = "put the value in quotes" if tag in {"!!str", "!"} else "remove it"
-        place = replace(_position(event), width=len(tag))
+        place = _position(event)._replace(width=len(tag))
         self.found.append(characters.problem(place, f"the tag `{tag}` is not supported", hint))
 
     def _alias(self, event: Any) -> Node:

@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from stackgen.domain.contracts import Engine
 from stackgen.domain.diagnostic import Diagnostic, YamlPath, did_you_mean, error, nearest
@@ -25,8 +24,7 @@ _ENOUGH: Final = 5
 """Letters at the beginning of a name that tell what was meant."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """What the engine of a service made of its `options` and of its entries under `models`."""
 
     value: Any

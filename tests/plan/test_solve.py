@@ -118,7 +118,7 @@ def test_changes_are_combined_when_none_is_enough_alone() -> None:
                         "turned": use.options.get("turned", "") + knob,
                     }
                     models = tuple(
-                        replace(u, options=options) if u.id == use.id else u for u in service.models
+                        u._replace(options=options) if u.id == use.id else u for u in service.models
                     )
                     yield Alternative(change=f"{knob}: off", cost=1, service=replace(service, models=models))
 

@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from stackgen.domain.ggml import tensor_bytes
@@ -57,7 +57,7 @@ def one_after_another(tensors: Iterable[TensorInfo], alignment: int = 32) -> tup
     """The tensors with the offsets that a writer gives them."""
     placed, offset = [], 0
     for tensor in tensors:
-        placed.append(replace(tensor, offset=offset))
+        placed.append(tensor._replace(offset=offset))
         size = tensor_bytes(tensor.type_id, tensor.shape)
         offset += size + -size % alignment
     return tuple(placed)

@@ -84,7 +84,7 @@ class SizedEngine:
     def alternatives(self, service: LinkedService, use: LinkedUse) -> Iterable[Alternative]:
         """Each of the sizes in `steps` is one change, dearer and smaller from one to the next."""
         for cost, size in enumerate(use.options.get("steps", ()), 1):
-            smaller = replace(use, options=use.options | {"gpus": dict.fromkeys(use.options["gpus"], size)})
+            smaller = use._replace(options=use.options | {"gpus": dict.fromkeys(use.options["gpus"], size)})
             models = tuple(smaller if u.id == use.id else u for u in service.models)
             yield Alternative(change=f"size: {size}", cost=cost, service=replace(service, models=models))
 

@@ -5,7 +5,8 @@ at once is the planner's own advice, since it concerns the whole service.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from stackgen.domain.linked import LinkedService, LinkedUse
 from stackgen.domain.plan import Alternative
@@ -22,8 +23,7 @@ _BY_SIZE = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_n
 """Cache types, largest first."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Change:
+class _Change(NamedTuple):
     """Options to set, and what that costs the user: 1 hardly noticed ... 9 another model."""
 
     cost: int
@@ -47,7 +47,7 @@ def _shown(value: Value) -> str:
 
 def _changed(service: LinkedService, use: LinkedUse, values: dict[str, Value]) -> LinkedService:
     own: UseOptions = use.options
-    smaller = replace(use, options=replace(own, values={**own.values, **values}))
+    smaller = use._replace(options=replace(own, values={**own.values, **values}))
     return replace(service, models=tuple(smaller if u.id == use.id else u for u in service.models))
 
 

@@ -1,8 +1,9 @@
 """What a router may hold in memory: one process per model."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
+from typing import NamedTuple
 
 from stackgen.domain.diagnostic import Diagnostic, error
 from stackgen.domain.facts import ModelFacts
@@ -37,8 +38,7 @@ def demand(service: LinkedService, known: Mapping[str, KnownModel]) -> Demand:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
+class _Answer(NamedTuple):
     resident: Resident | None
     findings: tuple[Diagnostic, ...] = ()
 
@@ -128,7 +128,7 @@ class _Same:
 def _footprint(model: _Same, params: LlamaParams, devices: tuple[int, ...], draft: _Same | None) -> Footprint:
     """Advice asks again and again for a service of which one model changed."""
     size = footprint(model.facts, params, devices, draft=draft.facts if draft else None)
-    return replace(size, host=total((size.host, Memory(host_extras(model.facts, params)))))
+    return size._replace(host=total((size.host, Memory(host_extras(model.facts, params)))))
 
 
 def _with_projector(size: Footprint, this: Case, projector: Memory) -> Footprint:
@@ -136,11 +136,11 @@ def _with_projector(size: Footprint, this: Case, projector: Memory) -> Footprint
     if not projector.terms:
         return size
     if not size.devices or not this.values.get("mmproj-offload", True):
-        return replace(size, host=total((size.host, projector)))
+        return size._replace(host=total((size.host, projector)))
     named = "".join(filter(str.isdigit, str(this.values.get("mmproj-device", ""))))
     at = int(named) if named and int(named) < len(size.devices) else 0
     devices = tuple(total((m, projector)) if i == at else m for i, m in enumerate(size.devices))
-    return replace(size, devices=devices)
+    return size._replace(devices=devices)
 
 
 def _widened(size: Footprint, percent: int) -> Footprint:
@@ -153,7 +153,7 @@ def _widened(size: Footprint, percent: int) -> Footprint:
 def _widen(memory: Memory, percent: int) -> Memory:
     return Memory(
         tuple(
-            replace(t, low=t.low * (100 - percent) // 100, high=t.high * (100 + percent) // 100)
+            t._replace(low=t.low * (100 - percent) // 100, high=t.high * (100 + percent) // 100)
             if t.name is TermName.WEIGHTS
             else t
             for t in memory.terms

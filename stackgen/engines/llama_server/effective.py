@@ -1,8 +1,7 @@
 """What holds for one model in the end: defaults, the service's options, its own, and what beats them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from stackgen.domain.diagnostic import YamlPath
 from stackgen.domain.linked import LinkedGpu, LinkedService, LinkedUse
@@ -28,8 +27,7 @@ would silently compute on the CPU (common/fit.cpp). `auto` flash attention fails
 """
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Case:
+class Case(NamedTuple):
     """One model of a service with everything that holds for it."""
 
     service: LinkedService

@@ -1,10 +1,9 @@
 """The options of llama-server, build by build, as `data/llama_server_options.toml` lists them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 from functools import cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from stackgen.data import load_toml
 from stackgen.engines.llama_server import numbers, values
@@ -31,8 +30,7 @@ class Presence(Enum):
     """Between two builds that were read, of which one knows it and the other does not."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Spelling:
+class Spelling(NamedTuple):
     """One way to write an option; `argument` has its dashes (none for presets-only keys)."""
 
     argument: str
@@ -45,8 +43,7 @@ class Spelling:
         return self.argument.lstrip("-")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """One option of llama-server. `since` and `until` are the first and last builds in which it was seen."""
 
     name: str

@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from stackgen.domain.wording import one_of, quoted, shown
 
@@ -14,8 +13,7 @@ ON: Final = ("on", "enabled", "true", "1")
 OFF: Final = ("off", "disabled", "false", "0")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """One kind of value. `read` and `parse` raise ValueError with what must be there instead."""
 
     read: Callable[[Any], Value]

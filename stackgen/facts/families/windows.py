@@ -4,12 +4,10 @@
 A list under `attention.sliding_window_pattern` in the file overrides the period, an integer replaces it.
 """
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """How an architecture reads `attention.sliding_window`."""
 
     period: int
