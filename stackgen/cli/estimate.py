@@ -60,21 +60,35 @@ def estimate(
         from stackgen.app.witness import of_file
 
         said = of_file(Path(model), parse_argv(flags or (), build=build), devices, llama_bin)
-    _print(ours, said, as_json=as_json)
-
-
-def _print(ours: "Estimate | None", said: "Comparison | None", *, as_json: bool) -> None:
     if as_json:
+        _print_json(ours, said)
+    else:
+        _print(ours, said, devices, _left_out(flags or (), build))
+
+
+def _left_out(flags: Sequence[str], build: int) -> list[str]:
+    """Options that bring weights of their own, which are not in the file that is estimated."""
+    from stackgen.engines.llama_server.argv import parse_argv
+
+    parsed = parse_argv(flags, build=build)
+    return [name for name, given in (("--mmproj", parsed.mmproj), ("the draft model", parsed.draft)) if given]
+
+
+def _print_json(ours: "Estimate | None", said: "Comparison | None") -> None:
+    if ours or said:
         from stackgen.report.witness import as_dict
 
         data: dict[str, Any] = ours.to_dict() if ours else {}
-        if data or said:
-            print_json(data | ({"oracle": as_dict(said)} if said else {}))
-        return
+        print_json(data | ({"oracle": as_dict(said)} if said else {}))
+
+
+def _print(
+    ours: "Estimate | None", said: "Comparison | None", devices: Sequence[int], left_out: Sequence[str]
+) -> None:
     if ours:
         from stackgen.report.estimate import show
 
-        sys.stdout.write(show(ours, page()))
+        sys.stdout.write(show(ours, page(), devices, left_out))
     if said:
         from stackgen.report.witness import show as show_witness
 
@@ -83,6 +97,7 @@ def _print(ours: "Estimate | None", said: "Comparison | None", *, as_json: bool)
 
 def _device(text: str) -> int:
     from stackgen.data import gpus
+    from stackgen.domain.diagnostic import did_you_mean
     from stackgen.domain.units import parse_size
 
     if found := gpus.gpu(text):
@@ -90,7 +105,8 @@ def _device(text: str) -> int:
     try:
         return parse_size(text)
     except ValueError as exc:
-        fail(f"--device: {exc}", "or name a card of the built-in table, such as rtx-3090")
+        near = did_you_mean(text, gpus.names()) if any(c.isalpha() for c in text) else None
+        fail(f"--device: {exc}", near or "or name a card of the built-in table, such as rtx-3090")
 
 
 def print_witness(comparisons: Sequence["Comparison"]) -> None:
