@@ -12,11 +12,11 @@ def test_a_target_finding_can_be_allowed(tmp_path: Path) -> None:
     plain, allowed = tmp_path / "plain.yaml", tmp_path / "allowed.yaml"
     plain.write_text(exposed)
     allowed.write_text(
-        exposed + "\nallow:\n  - {kind: compose/expose-without-proxy, reason: a proxy of ours does it}\n"
+        exposed + "\nallow:\n  - {kind: render/expose-without-proxy, reason: a proxy of ours does it}\n"
     )
     told = stackgen("render", plain, "-o", tmp_path / "a")
     assert "warning: " in told.err
-    assert "[compose/expose-without-proxy]" in told.err
+    assert "[render/expose-without-proxy]" in told.err
     quiet = stackgen("render", allowed, "-o", tmp_path / "b")
     assert "(allowed: a proxy of ours does it)" in " ".join(quiet.err.split())
     assert "warning: " not in quiet.err

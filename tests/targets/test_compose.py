@@ -59,7 +59,7 @@ def test_the_files_of_a_home(request: pytest.FixtureRequest) -> None:
     rendered = TARGET.render(home())
     texts = {document.path: to_text(document) for document in rendered.documents}
     assert_tree(Path(__file__).parents[1] / "golden" / "targets" / "compose", texts, request)
-    assert [d.kind for d in rendered.diagnostics] == ["compose/expose-without-proxy"]
+    assert [d.kind for d in rendered.diagnostics] == ["render/expose-without-proxy"]
 
 
 def test_the_order_of_hosts_and_services_does_not_matter() -> None:
@@ -114,7 +114,7 @@ class TestUrls:
         self, publish: Publication | None, address: str | None, reason: str
     ) -> None:
         [finding] = findings(two_hosts(publish, address))
-        assert finding.kind == "compose/unreachable"
+        assert finding.kind == "render/unreachable"
         assert finding.severity is Severity.ERROR
         assert finding.path == ("services", "chat", "uses")
         assert reason in finding.message
@@ -128,7 +128,7 @@ class TestUrls:
         self, others: tuple[Workload, ...], reason: str
     ) -> None:
         [finding] = findings(deployment(USES_API, *others))
-        assert finding.kind == "compose/unreachable"
+        assert finding.kind == "render/unreachable"
         assert reason in finding.message
 
     def test_config_files_and_joined_texts_have_them_too(self) -> None:
@@ -207,12 +207,12 @@ class TestGpus:
     def test_some_of_several_amd_gpus_cannot_be_chosen(self) -> None:
         cards = (gpu(0, vendor="amd"), gpu(1, vendor="amd"))
         [finding] = findings(deployment(workload(gpus=cards[:1]), on=host(gpus=cards)))
-        assert finding.kind == "compose/gpu-selection"
+        assert finding.kind == "render/gpu-selection"
         assert finding.severity is Severity.ERROR
         assert "GPU 1 is missing" in finding.message
 
     @pytest.mark.parametrize(
-        ("vendors", "kind"), [(("amd", "nvidia"), "compose/mixed-gpus"), (("apple",), "compose/gpu-vendor")]
+        ("vendors", "kind"), [(("amd", "nvidia"), "compose/mixed-gpus"), (("apple",), "render/gpu-vendor")]
     )
     def test_what_no_container_can_have_is_an_error(self, vendors: tuple[str, ...], kind: str) -> None:
         cards = tuple(gpu(index, vendor=vendor) for index, vendor in enumerate(vendors))
@@ -240,7 +240,7 @@ class TestOrder:
 
     def test_warns_of_what_is_on_another_host(self) -> None:
         [finding] = findings(deployment(workload(after=("far",))))
-        assert (finding.kind, finding.severity) == ("compose/after-elsewhere", Severity.WARNING)
+        assert (finding.kind, finding.severity) == ("render/after-elsewhere", Severity.WARNING)
         assert "depends_on" not in service(workload(after=("far",)))
 
     def test_members_of_a_group_have_a_profile_and_the_others_have_none(self) -> None:
@@ -403,7 +403,7 @@ def test_a_host_name_without_a_proxy_is_warned_of(publish: Publication | None, h
     )
     [finding] = findings(deployment(found))
     assert (finding.kind, finding.path) == (
-        "compose/expose-without-proxy",
+        "render/expose-without-proxy",
         ("services", "llama", "expose"),
     )
     assert finding.severity is Severity.WARNING

@@ -64,7 +64,7 @@ def test_the_files_of_a_home(request: pytest.FixtureRequest) -> None:
     rendered = TARGET.render(nixos_home())
     texts = {document.path: to_text(document) for document in rendered.documents}
     assert_tree(Path(__file__).parents[1] / "golden" / "targets" / "nixos", texts, request)
-    assert [d.kind for d in rendered.diagnostics] == ["nixos/expose-without-proxy"]
+    assert [d.kind for d in rendered.diagnostics] == ["render/expose-without-proxy"]
 
 
 def test_only_hosts_of_this_platform_are_rendered() -> None:
@@ -134,7 +134,7 @@ class TestUrls:
 
     def test_and_nowhere_else(self) -> None:
         [finding] = findings(on_nixos(as_native(CHAT), API))
-        assert (finding.kind, finding.path) == ("nixos/unreachable", ("services", "chat", "uses"))
+        assert (finding.kind, finding.path) == ("render/unreachable", ("services", "chat", "uses"))
         assert finding.hint == "add `publish` to services.api"
 
     def test_another_host_by_its_address(self) -> None:
@@ -146,7 +146,7 @@ class TestUrls:
     @pytest.mark.parametrize("others", [(), (workload("api"),)])
     def test_a_service_without_a_port_or_not_there_is_an_error(self, others: tuple[Workload, ...]) -> None:
         [finding] = findings(on_nixos(CHAT, *others))
-        assert (finding.kind, finding.hint) == ("nixos/unreachable", None)
+        assert (finding.kind, finding.hint) == ("render/unreachable", None)
 
     def test_containers_may_call_the_programs_of_the_host(self) -> None:
         firewall = body(on_nixos(CHAT, as_native(API)))["networking"]["firewall"]
@@ -184,7 +184,7 @@ class TestGpus:
         assert native["SupplementaryGroups"] == ["render", "video"]
 
     @pytest.mark.parametrize(
-        ("vendor", "kind"), [("intel", "nixos/gpu-selection"), ("other", "nixos/gpu-vendor"), ("amd", None)]
+        ("vendor", "kind"), [("intel", "render/gpu-selection"), ("other", "render/gpu-vendor"), ("amd", None)]
     )
     def test_that_cannot_be_given_are_an_error(self, vendor: str, kind: str | None) -> None:
         cards = (gpu(0, vendor=vendor), gpu(1, vendor=vendor))
@@ -326,7 +326,7 @@ def test_a_user_that_owns_nothing_is_a_warning() -> None:
 
 def test_who_cannot_be_waited_for_is_a_warning() -> None:
     found = on_nixos(replace(NATIVE, after=("elsewhere",)))
-    assert [finding.kind for finding in findings(found)] == ["nixos/after-elsewhere"]
+    assert [finding.kind for finding in findings(found)] == ["render/after-elsewhere"]
     assert "home-elsewhere.service" not in unit(found, "plain")["after"]
 
 

@@ -3,20 +3,25 @@
 from collections.abc import Iterator
 
 from stackgen.domain.diagnostic import Diagnostic, error, warning
-from stackgen.domain.reach import urls
+from stackgen.domain.target_defaults import (
+    DEVICE_NODES,
+    after_elsewhere,
+    exposed,
+    gpus_left_out,
+    unreachable,
+)
 from stackgen.domain.workload import Workload
 from stackgen.targets.compose.project import Project
-from stackgen.targets.compose.service import DEVICE_NODES
 
 
 def findings(project: Project) -> Iterator[Diagnostic]:
     """Everything that is wrong with one host's project."""
     for workload in project.workloads:
         yield from _no_image(workload)
-        yield from _unreachable(workload, project)
-        yield from _no_proxy(workload)
+        yield from unreachable(workload, project, project.address)
+        yield from exposed(workload)
         yield from _gpus(workload, project)
-        yield from _elsewhere(workload, project)
+        yield from after_elsewhere(workload, project)
     yield from _same_variable(project)
     yield from _mount_options(project)
 
@@ -25,36 +30,6 @@ def _no_image(workload: Workload) -> Iterator[Diagnostic]:
     if not workload.image:
         message = f"`{workload.name}` names no image, and compose runs nothing else"
         yield error("compose/no-image", workload.path, message, "image: registry/name:version")
-
-
-def _unreachable(workload: Workload, project: Project) -> Iterator[Diagnostic]:
-    for service in sorted({url.service for url in urls(workload)}):
-        if project.address(service) is not None:
-            continue
-        place = project.places.get(service)
-        if place is None:
-            message, hint = "it is not among the services to deploy", None
-        elif place.port is None:
-            message, hint = "it has no port", None
-        else:
-            message, hint = place.why_not_outside()
-        message = f"`{workload.name}` cannot reach `{service}`: {message}"
-        yield error("compose/unreachable", (*workload.path, "uses"), message, hint)
-
-
-def _no_proxy(workload: Workload) -> Iterator[Diagnostic]:
-    if workload.expose is None:
-        return
-    published = [port.publish for port in workload.ports if port.publish]
-    listens = f"{published[0].address}:{published[0].port}" if published else None
-    yield warning(
-        "compose/expose-without-proxy",
-        (*workload.path, "expose"),
-        f"nothing is rendered for {workload.expose.hostname}: compose comes without a reverse proxy",
-        f"point a proxy of your own at {listens}"
-        if listens
-        else f"add `publish` to services.{workload.name} and point a proxy of your own at that port",
-    )
 
 
 def _gpus(workload: Workload, project: Project) -> Iterator[Diagnostic]:
@@ -66,33 +41,13 @@ def _gpus(workload: Workload, project: Project) -> Iterator[Diagnostic]:
     for vendor in vendors:
         if vendor == "nvidia":
             return
-        if vendor not in DEVICE_NODES:
-            yield error("compose/gpu-vendor", path, f"no way is known to give {vendor} GPUs to a container")
-            return
-        claimed = {gpu.index for gpu in workload.gpus}
-        if left := [g.index for g in project.host.host.gpus if g.vendor == vendor and g.index not in claimed]:
-            yield error(
-                "compose/gpu-selection",
-                path,
-                f"a container gets all {vendor} GPUs of its host or none, and GPU {left[0]} is missing",
-                f"give `{workload.name}` all of them; the device nodes of a single one have no fixed names",
-            )
-        if workload.user is not None:
+        yield from gpus_left_out(workload, project, vendor)
+        if workload.user is not None and vendor in DEVICE_NODES:
             yield warning(
                 "compose/gpu-group",
                 path,
                 f"it runs as {workload.user}, who may not be allowed to open {DEVICE_NODES[vendor][-1]}",
                 "open the device nodes of the GPU to that user, with a udev rule on the host",
-            )
-
-
-def _elsewhere(workload: Workload, project: Project) -> Iterator[Diagnostic]:
-    for name in workload.after:
-        if project.local(name) is None:
-            yield warning(
-                "compose/after-elsewhere",
-                workload.path,
-                f"`{workload.name}` cannot wait for `{name}`, which is not on its host",
             )
 
 
@@ -110,9 +65,7 @@ def _same_variable(project: Project) -> Iterator[Diagnostic]:
 
 
 def _mount_options(project: Project) -> Iterator[Diagnostic]:
-    used = sorted({mount.volume for workload in project.workloads for mount in workload.mounts})
-    for name in used:
-        volume = project.deployment.volumes[name]
+    for name, volume in project.volumes.items():
         if volume.mount_options and volume.nfs is None:
             yield warning(
                 "compose/mount-options",

@@ -1,15 +1,13 @@
 """What all parts of one host's compose project share: names, URLs, secrets, and how compose reads strings."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from stackgen.domain.downloads import jobs, waited_for
 from stackgen.domain.linked import SecretKey
-from stackgen.domain.reach import Place
-from stackgen.domain.workload import Deployment, HostDeployment, ServiceUrl, Workload
+from stackgen.domain.site import Site
+from stackgen.domain.workload import ServiceUrl
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,31 +35,13 @@ class Variable:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Project:
-    """One host of a deployment."""
-
-    deployment: Deployment
-    host: HostDeployment
-    places: Mapping[str, Place]
+class Project(Site):
+    """One host as a compose project."""
 
     @property
     def folder(self) -> PurePosixPath:
         """Where its files go."""
-        return PurePosixPath("compose", self.host.host.name)
-
-    @property
-    def workloads(self) -> list[Workload]:
-        """Its services by name."""
-        return sorted(self.host.workloads, key=lambda workload: workload.name)
-
-    @property
-    def jobs(self) -> tuple[Workload, ...]:
-        """Downloads, each of which runs once before the services that wait for it."""
-        return jobs(self.deployment, self.host.host.name)
-
-    def waits_for(self, service: str) -> tuple[str, ...]:
-        """The jobs that must have ended well before a service starts."""
-        return waited_for(self.deployment, self.host.host.name, service)
+        return PurePosixPath("compose", self.name)
 
     @property
     def secrets(self) -> dict[str, list[SecretUse]]:
@@ -73,10 +53,6 @@ class Project:
                     use = SecretUse(secret=value, service=workload.name, name=name)
                     found.setdefault(variable(value), []).append(use)
         return dict(sorted(found.items()))
-
-    def local(self, service: str) -> Workload | None:
-        """A service of this host."""
-        return next((w for w in self.host.workloads if w.name == service), None)
 
     def address(self, service: str) -> str | None:
         """`address:port` of a service as seen from inside this project, or None if there is no way."""
@@ -95,11 +71,6 @@ class Project:
 def variable(secret: SecretKey) -> str:
     """The name in `.env`; the prefix keeps it apart from variables of the shell, which win over the file."""
     return re.sub(r"[^A-Z0-9]", "_", f"SECRET_{secret.name}_{secret.key}".upper())
-
-
-def present(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Only the keys that say something."""
-    return {key: value for key, value in values.items() if value not in (None, [], {})}
 
 
 def interpolable(tree: Any) -> Any:

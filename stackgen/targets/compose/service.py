@@ -1,18 +1,16 @@
 """Workload -> the entry of one service in compose.yaml, closed by default."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import PurePosixPath
-from typing import Any, Final, assert_never
+from typing import Any, Final
 
 from stackgen.domain.linked import SecretKey
 from stackgen.domain.reach import resolve
+from stackgen.domain.target_defaults import cuda_order, device_nodes, of_vendor, present, question
 from stackgen.domain.units import GIB, KIB, MIB
 from stackgen.domain.workload import Health, Port, Workload
-from stackgen.targets.compose.project import Project, Variable, present, variable
-
-DEVICE_NODES: Final[Mapping[str, tuple[str, ...]]] = {"amd": ("/dev/kfd", "/dev/dri"), "intel": ("/dev/dri",)}
-"""What a container needs to reach the GPUs of a vendor: all of them, for these nodes know no indexes."""
+from stackgen.targets.compose.project import Project, Variable, variable
 
 _LOGGING: Final = {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}}
 
@@ -29,7 +27,7 @@ def service(workload: Workload, project: Project) -> dict[str, Any]:
             "depends_on": _dependencies(workload, project),
             "ports": list(_ports(workload.ports)),
             "volumes": [*_mounts(workload, project), *_config_mounts(workload), *_scratch(workload)],
-            "devices": _device_nodes(workload),
+            "devices": [f"{node}:{node}" for node in device_nodes(workload.gpus)],
             "deploy": _reservation(workload),
             "mem_limit": _size(workload.memory_limit),
             "shm_size": _size(workload.shm_size),
@@ -59,15 +57,12 @@ def _environment(workload: Workload, project: Project) -> dict[str, Any]:
         name: Variable(variable(value)) if isinstance(value, SecretKey) else resolve(value, project.url)
         for name, value in workload.env.items()
     }
-    if any(gpu.vendor == "nvidia" for gpu in workload.gpus):
-        # CUDA counts the fastest GPU first unless told otherwise.
-        return {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"} | values
-    return values
+    return cuda_order(workload.gpus) | values
 
 
 def _dependencies(workload: Workload, project: Project) -> dict[str, Any]:
     found = (project.local(name) for name in sorted(workload.after))
-    downloads = project.waits_for(workload.name)
+    downloads = project.jobs_before(workload.name)
     return {name: {"condition": "service_completed_successfully"} for name in downloads} | {
         dependency.name: {
             "condition": "service_healthy" if dependency.health else "service_started",
@@ -127,44 +122,23 @@ def _capabilities(workload: Workload, project: Project) -> list[str]:
 def _reservation(workload: Workload) -> dict[str, Any] | None:
     # Inside the container these GPUs are 0, 1, ... in the order of the PCI bus, whatever order stands here.
     # Indexes of a host count in that order, too, so that tensor_split and main_gpu mean what they say.
-    gpus = sorted((gpu for gpu in workload.gpus if gpu.vendor == "nvidia"), key=lambda gpu: gpu.index)
+    gpus = of_vendor(workload.gpus, "nvidia")
     if not gpus:
         return None
-    device = {
-        "driver": "nvidia",
-        "device_ids": [gpu.uuid or str(gpu.index) for gpu in gpus],
-        "capabilities": ["gpu"],
-    }
+    ids = [gpu.uuid or str(gpu.index) for gpu in gpus]
+    device = {"driver": "nvidia", "device_ids": ids, "capabilities": ["gpu"]}
     return {"resources": {"reservations": {"devices": [device]}}}
-
-
-def _device_nodes(workload: Workload) -> list[str]:
-    nodes = {node for gpu in workload.gpus for node in DEVICE_NODES.get(gpu.vendor, ())}
-    return [f"{node}:{node}" for node in sorted(nodes)]
 
 
 def _healthcheck(health: Health) -> dict[str, Any]:
     return {
-        "test": ["CMD", *_question(health)],
+        "test": ["CMD", *question(health)],
         "interval": f"{health.interval}s",
         "timeout": f"{health.timeout}s",
         "retries": 3,
         "start_period": f"{health.start_period}s",
         "start_interval": "5s",
     }
-
-
-def _question(health: Health) -> list[str]:
-    url = f"http://127.0.0.1:{health.port}{health.path}"
-    match health.tool:
-        case "curl":
-            return ["curl", "-fsS", "-o", "/dev/null", url]
-        case "wget":
-            return ["wget", "-q", "-O", "/dev/null", url]
-        case "python3":
-            return ["python3", "-c", f"import urllib.request; urllib.request.urlopen({url!r})"]
-        case _:
-            assert_never(health.tool)
 
 
 def _labels(workload: Workload, project: Project) -> dict[str, str]:

@@ -2,14 +2,23 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any, Final, assert_never
+from typing import Any, Final
 
 from stackgen.domain.document import NixExpr
 from stackgen.domain.linked import Publication, SecretKey
 from stackgen.domain.reach import bracketed, resolve
+from stackgen.domain.target_defaults import (
+    VISIBLE_DEVICES,
+    cuda_order,
+    device_nodes,
+    gpu_ids,
+    of_vendor,
+    present,
+    question,
+)
 from stackgen.domain.workload import Health, Workload
-from stackgen.targets.nixos.machine import DEVICE_NODES, VISIBLE_DEVICES, Machine, gpu_ids
-from stackgen.targets.nixos.nixtext import interpolated, present
+from stackgen.targets.nixos.machine import Machine
+from stackgen.targets.nixos.nixtext import interpolated
 from stackgen.targets.nixos.secrets import environment_files
 
 _RETRIES: Final = 3
@@ -44,10 +53,8 @@ def container(workload: Workload, machine: Machine) -> dict[str, Any]:
 def _environment(workload: Workload, machine: Machine) -> dict[str, str]:
     plain = {name: value for name, value in workload.env.items() if not isinstance(value, SecretKey)}
     values: dict[str, str] = resolve(plain, machine.url_of(workload))
-    own = {}
-    if any(gpu.vendor == "nvidia" for gpu in workload.gpus):
-        # CUDA counts the fastest GPU first unless told otherwise. CDI has left out the cards of others.
-        own["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
+    # CDI has left out the NVIDIA cards of others.
+    own = cuda_order(workload.gpus)
     if amd := gpu_ids(workload.gpus, "amd"):
         # Its device nodes are for all cards, so only the runtime can leave some out.
         own[VISIBLE_DEVICES["amd"]] = ",".join(amd)
@@ -72,10 +79,9 @@ def _config_mounts(workload: Workload, machine: Machine) -> Iterator[NixExpr]:
 
 
 def _devices(workload: Workload, machine: Machine) -> list[str]:
-    cards = sorted((gpu for gpu in workload.gpus if gpu.vendor == "nvidia"), key=lambda gpu: gpu.index)
+    cards = of_vendor(workload.gpus, "nvidia")
     cdi = [f"nvidia.com/gpu={gpu.uuid if machine.cdi_by_uuid else gpu.index}" for gpu in cards]
-    nodes = {node for gpu in workload.gpus for node in DEVICE_NODES.get(gpu.vendor, ())}
-    return [*cdi, *sorted(nodes)]
+    return [*cdi, *device_nodes(workload.gpus)]
 
 
 def _capabilities(workload: Workload, machine: Machine) -> dict[str, bool]:
@@ -105,21 +111,8 @@ def _options(workload: Workload) -> Iterator[str]:
 
 
 def _health(health: Health) -> Iterator[str]:
-    yield f"--health-cmd={json.dumps(_question(health))}"
+    yield f"--health-cmd={json.dumps(question(health))}"
     yield f"--health-interval={health.interval}s"
     yield f"--health-timeout={health.timeout}s"
     yield f"--health-start-period={health.start_period}s"
     yield f"--health-retries={_RETRIES}"
-
-
-def _question(health: Health) -> list[str]:
-    url = f"http://127.0.0.1:{health.port}{health.path}"
-    match health.tool:
-        case "curl":
-            return ["curl", "-fsS", "-o", "/dev/null", url]
-        case "wget":
-            return ["wget", "-q", "-O", "/dev/null", url]
-        case "python3":
-            return ["python3", "-c", f"import urllib.request; urllib.request.urlopen({url!r})"]
-        case _:
-            assert_never(health.tool)

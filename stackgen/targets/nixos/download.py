@@ -5,11 +5,12 @@ from typing import Any, Final
 
 from stackgen.domain.document import NixExpr
 from stackgen.domain.downloads import FOLDER, SCRIPT
+from stackgen.domain.target_defaults import present
 from stackgen.domain.workload import Workload
 from stackgen.emit.unit import words
 from stackgen.targets.nixos.machine import Machine, is_native
 from stackgen.targets.nixos.native import CLOSED, kept
-from stackgen.targets.nixos.nixtext import interpolated, present
+from stackgen.targets.nixos.nixtext import interpolated
 from stackgen.targets.nixos.secrets import environment_files
 from stackgen.targets.nixos.unit import common
 

@@ -2,12 +2,19 @@
 
 import re
 from collections.abc import Iterator
+from functools import partial
 
 from stackgen.domain.diagnostic import Diagnostic, error, warning
-from stackgen.domain.reach import urls
+from stackgen.domain.target_defaults import (
+    VISIBLE_DEVICES,
+    after_elsewhere,
+    exposed,
+    gpus_left_out,
+    unreachable,
+)
 from stackgen.domain.workload import Workload
 from stackgen.emit.unit import why_not_word
-from stackgen.targets.nixos.machine import DEVICE_NODES, VISIBLE_DEVICES, Machine, is_native
+from stackgen.targets.nixos.machine import Machine, is_native
 
 _PROGRAM = re.compile(r"(/[A-Za-z0-9._+-]+)+")
 
@@ -15,10 +22,10 @@ _PROGRAM = re.compile(r"(/[A-Za-z0-9._+-]+)+")
 def findings(machine: Machine) -> Iterator[Diagnostic]:
     """Everything that is wrong with one host's module."""
     for workload in machine.workloads:
-        yield from _unreachable(workload, machine)
-        yield from _no_proxy(workload)
+        yield from unreachable(workload, machine, partial(machine.address, caller=workload))
+        yield from exposed(workload)
         yield from _gpus(workload, machine)
-        yield from _elsewhere(workload, machine)
+        yield from after_elsewhere(workload, machine)
         if is_native(workload):
             yield from _native(workload)
     yield from _volumes(machine)
@@ -31,65 +38,9 @@ def why_not_native(workload: Workload) -> str | None:
     return next((reason for word in workload.args if (reason := why_not_word(word))), None)
 
 
-def _unreachable(workload: Workload, machine: Machine) -> Iterator[Diagnostic]:
-    for service in sorted({url.service for url in urls(workload)}):
-        if machine.address(service, workload) is not None:
-            continue
-        place = machine.places.get(service)
-        hint = None
-        if place is None:
-            message = "it is not among the services to deploy"
-        elif place.port is None:
-            message = "it has no port"
-        elif machine.local(service):
-            message = "a program on the host sees a container only where it is published"
-            hint = f"add `publish` to services.{service}"
-        else:
-            message, hint = place.why_not_outside()
-        message = f"`{workload.name}` cannot reach `{service}`: {message}"
-        yield error("nixos/unreachable", (*workload.path, "uses"), message, hint)
-
-
-def _no_proxy(workload: Workload) -> Iterator[Diagnostic]:
-    if workload.expose is None:
-        return
-    published = [port.publish for port in workload.ports if port.publish]
-    listens = f"{published[0].address}:{published[0].port}" if published else None
-    yield warning(
-        "nixos/expose-without-proxy",
-        (*workload.path, "expose"),
-        f"nothing is rendered for {workload.expose.hostname}: which proxy the host has is not known",
-        f"point it at {listens}"
-        if listens
-        else f"add `publish` to services.{workload.name} and point a proxy of the host at that port",
-    )
-
-
 def _gpus(workload: Workload, machine: Machine) -> Iterator[Diagnostic]:
-    path = (*workload.path, "gpus")
-    for vendor in sorted({gpu.vendor for gpu in workload.gpus} - {"nvidia"}):
-        if vendor not in DEVICE_NODES:
-            yield error("nixos/gpu-vendor", path, f"no way is known to give {vendor} GPUs to a service")
-            continue
-        claimed = {gpu.index for gpu in workload.gpus}
-        left = [g.index for g in machine.host.host.gpus if g.vendor == vendor and g.index not in claimed]
-        if left and vendor not in VISIBLE_DEVICES:
-            yield error(
-                "nixos/gpu-selection",
-                path,
-                f"a service gets all {vendor} GPUs of its host or none, and GPU {left[0]} is missing",
-                f"give `{workload.name}` all of them; the device nodes of a single one have no fixed names",
-            )
-
-
-def _elsewhere(workload: Workload, machine: Machine) -> Iterator[Diagnostic]:
-    for name in workload.after:
-        if machine.local(name) is None:
-            yield warning(
-                "nixos/after-elsewhere",
-                workload.path,
-                f"`{workload.name}` cannot wait for `{name}`, which is not on its host",
-            )
+    for vendor in sorted({gpu.vendor for gpu in workload.gpus} - VISIBLE_DEVICES.keys()):
+        yield from gpus_left_out(workload, machine, vendor)
 
 
 def _native(workload: Workload) -> Iterator[Diagnostic]:

@@ -1,22 +1,17 @@
 """What all parts of one NixOS host share: names, where a program runs, how it reaches others, its secrets."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import PurePosixPath
 from typing import Final
 
 from stackgen.domain.document import NixExpr
-from stackgen.domain.downloads import jobs, waited_for
-from stackgen.domain.linked import LinkedGpu, SecretKey
+from stackgen.domain.linked import SecretKey
 from stackgen.domain.reach import Place, UrlOf, bracketed
+from stackgen.domain.site import Site
 from stackgen.domain.stack import Volume
-from stackgen.domain.workload import ConfigFile, Deployment, HostDeployment, ServiceUrl, Workload
+from stackgen.domain.workload import ConfigFile, ServiceUrl, Workload
 from stackgen.emit.nix import string
-
-VISIBLE_DEVICES: Final[Mapping[str, str]] = {"nvidia": "CUDA_VISIBLE_DEVICES", "amd": "ROCR_VISIBLE_DEVICES"}
-DEVICE_NODES: Final[Mapping[str, tuple[str, ...]]] = {"amd": ("/dev/kfd", "/dev/dri"), "intel": ("/dev/dri",)}
-"""What a program needs to reach the GPUs of a vendor; NVIDIA's come by way of CDI or by device class."""
 
 _LONGEST_INTERFACE: Final = 15
 
@@ -26,40 +21,14 @@ def is_native(workload: Workload) -> bool:
     return not workload.image
 
 
-def gpu_ids(gpus: tuple[LinkedGpu, ...], vendor: str) -> list[str]:
-    """The GPUs of a vendor in bus order; UUIDs if all have one, for no driver promises to read a mixture."""
-    found = sorted((gpu for gpu in gpus if gpu.vendor == vendor), key=lambda gpu: gpu.index)
-    uuids = [gpu.uuid for gpu in found if gpu.uuid]
-    return uuids if len(uuids) == len(found) else [str(gpu.index) for gpu in found]
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Machine:
-    """One host of a deployment."""
-
-    deployment: Deployment
-    host: HostDeployment
-    places: Mapping[str, Place]
-
-    @property
-    def name(self) -> str:
-        """The host's name."""
-        return self.host.host.name
+class Machine(Site):
+    """One host as a NixOS machine."""
 
     @property
     def folder(self) -> PurePosixPath:
         """Where its files go."""
         return PurePosixPath("nixos", self.name)
-
-    @property
-    def workloads(self) -> list[Workload]:
-        """Its services by name."""
-        return sorted(self.host.workloads, key=lambda workload: workload.name)
-
-    @property
-    def jobs(self) -> tuple[Workload, ...]:
-        """Downloads, each of which runs once before the services that wait for it."""
-        return jobs(self.deployment, self.name)
 
     @property
     def containers(self) -> list[Workload]:
@@ -94,13 +63,9 @@ class Machine:
         """Name of a service's unit, without its ending."""
         return f"{self.deployment.name}-{service}"
 
-    def waits_for(self, service: str) -> list[str]:
+    def units_before(self, service: str) -> list[str]:
         """The units that must have ended well before a service starts."""
-        return [f"{self.unit(job)}.service" for job in waited_for(self.deployment, self.name, service)]
-
-    def local(self, service: str) -> Workload | None:
-        """A service of this host."""
-        return next((w for w in self.host.workloads if w.name == service), None)
+        return [f"{self.unit(job)}.service" for job in self.jobs_before(service)]
 
     def volume(self, name: str) -> Volume:
         """A volume of the stack."""

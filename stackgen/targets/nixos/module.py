@@ -3,12 +3,12 @@
 from typing import Any, Final
 
 from stackgen.domain.document import NixExpr
+from stackgen.domain.target_defaults import present
 from stackgen.emit import shell
 from stackgen.targets.nixos.container import container
 from stackgen.targets.nixos.download import download
 from stackgen.targets.nixos.machine import Machine, is_native
 from stackgen.targets.nixos.native import native
-from stackgen.targets.nixos.nixtext import present
 from stackgen.targets.nixos.secrets import sops
 from stackgen.targets.nixos.unit import around_container
 
@@ -68,8 +68,7 @@ def _network(machine: Machine) -> dict[str, Any]:
 
 def _file_systems(machine: Machine) -> dict[str, Any]:
     found = {}
-    for name in sorted({mount.volume for w in machine.workloads for mount in w.mounts}):
-        volume = machine.volume(name)
+    for name, volume in machine.volumes.items():
         if volume.nfs and (folder := machine.folder_of(name)):
             options = [*_NFS, *volume.mount_options]
             found[folder] = {"device": volume.nfs, "fsType": "nfs", "options": options}

@@ -10,12 +10,13 @@ from typing import Any, Final
 from stackgen.domain.document import NixExpr, UnitArgv
 from stackgen.domain.linked import SecretKey
 from stackgen.domain.reach import resolve
+from stackgen.domain.target_defaults import of_vendor, present, visible_devices
 from stackgen.domain.workload import Health, Workload
 from stackgen.emit import shell
 from stackgen.emit.unit import command, literal, words
 from stackgen.targets.nixos.findings import why_not_native
-from stackgen.targets.nixos.machine import VISIBLE_DEVICES, Machine, gpu_ids
-from stackgen.targets.nixos.nixtext import interpolated, present
+from stackgen.targets.nixos.machine import Machine
+from stackgen.targets.nixos.nixtext import interpolated
 from stackgen.targets.nixos.secrets import environment_files
 from stackgen.targets.nixos.unit import GATE_WAIT, common, restart
 
@@ -108,13 +109,9 @@ def _service(workload: Workload, machine: Machine) -> dict[str, Any]:
 
 def _environment(workload: Workload, machine: Machine) -> dict[str, str]:
     plain = {name: value for name, value in workload.env.items() if not isinstance(value, SecretKey)}
-    visible = {
-        variable: ",".join(found)
-        for vendor, variable in VISIBLE_DEVICES.items()
-        if (found := gpu_ids(workload.gpus, vendor))
-    }
-    if VISIBLE_DEVICES["nvidia"] in visible:
-        visible |= {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "LD_LIBRARY_PATH": "/run/opengl-driver/lib"}
+    visible = visible_devices(workload.gpus)
+    if of_vendor(workload.gpus, "nvidia"):
+        visible |= {"LD_LIBRARY_PATH": "/run/opengl-driver/lib"}
     # NixOS quotes what stands here, but systemd still looks for specifiers in it.
     return {n: literal(v) for n, v in (visible | resolve(plain, machine.url_of(workload))).items()}
 

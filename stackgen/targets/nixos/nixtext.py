@@ -1,8 +1,5 @@
 """Nix strings with something put in, which value trees alone cannot say."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from stackgen.domain.document import NixExpr
 from stackgen.emit.nix import string
 
@@ -15,11 +12,6 @@ def interpolated(*parts: str | NixExpr) -> NixExpr:
 def forced(value: str | int) -> NixExpr:
     """A value that wins over the one that a module of NixOS sets."""
     return NixExpr(f"lib.mkForce {string(value) if isinstance(value, str) else value}")
-
-
-def present(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Only the keys that say something."""
-    return {key: value for key, value in values.items() if value not in (None, [], {})}
 
 
 def _part(part: str | NixExpr) -> str:

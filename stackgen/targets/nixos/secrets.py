@@ -4,10 +4,11 @@ from typing import Any
 
 from stackgen.domain.document import NixExpr
 from stackgen.domain.linked import SecretKey
+from stackgen.domain.target_defaults import present
 from stackgen.domain.workload import Workload
 from stackgen.emit.nix import string
 from stackgen.targets.nixos.machine import Machine
-from stackgen.targets.nixos.nixtext import interpolated, present
+from stackgen.targets.nixos.nixtext import interpolated
 
 
 def environment_files(workload: Workload, machine: Machine) -> list[str | NixExpr]:

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from stackgen.domain.document import NixExpr
+from stackgen.domain.target_defaults import device_nodes, gpu_ids, of_vendor, present
 from stackgen.domain.units import MIB
 from stackgen.domain.workload import Workload
 from stackgen.emit import shell
 from stackgen.emit.unit import words
-from stackgen.targets.nixos.machine import DEVICE_NODES, Machine, gpu_ids, is_native
-from stackgen.targets.nixos.nixtext import forced, interpolated, present
+from stackgen.targets.nixos.machine import Machine, is_native
+from stackgen.targets.nixos.nixtext import forced, interpolated
 
 GATE_WAIT: Final = 60
 """Seconds that the gate gives the driver, the volumes and those who leave a GPU."""
@@ -24,18 +25,18 @@ _CDI: Final = "nvidia-container-toolkit-cdi-generator.service"
 
 def common(workload: Workload, machine: Machine) -> dict[str, Any]:
     """The unit of a service, but for how it runs."""
-    nvidia = any(gpu.vendor == "nvidia" for gpu in workload.gpus)
+    nvidia = bool(of_vendor(workload.gpus, "nvidia"))
     gate = list(_gate(workload, machine))
     return present(
         {
             "description": f"{workload.name} of {machine.deployment.name} ({workload.engine})",
             "after": [
-                *machine.waits_for(workload.name),
+                *machine.units_before(workload.name),
                 *_before(workload, machine),
                 *_later_rivals(workload, machine),
             ],
             "wants": _wanted(workload, machine),
-            "requires": machine.waits_for(workload.name),
+            "requires": machine.units_before(workload.name),
             "conflicts": [f"{machine.unit(name)}.service" for name in rivals(workload, machine)],
             "unitConfig": present({"RequiresMountsFor": list(_folders(workload, machine))}),
             "startLimitIntervalSec": _INTERVAL,
@@ -90,7 +91,7 @@ def _before(workload: Workload, machine: Machine) -> Iterator[str]:
     yield from (f"{machine.unit(name)}.service" for name in sorted(workload.after) if machine.local(name))
     if is_native(workload):
         yield "network-online.target"
-    elif any(gpu.vendor == "nvidia" for gpu in workload.gpus):
+    elif of_vendor(workload.gpus, "nvidia"):
         yield _CDI
 
 
@@ -113,9 +114,8 @@ def _folders(workload: Workload, machine: Machine) -> Iterator[str]:
 def _gate(workload: Workload, machine: Machine) -> Iterator[str]:
     """The arguments of gate.sh; none = nothing to check."""
     needs = machine.deployment.gpu_memory.get(workload.name, {})
-    cards = sorted((gpu for gpu in workload.gpus if gpu.vendor == "nvidia"), key=lambda gpu: gpu.index)
-    nodes = {node for gpu in workload.gpus for node in DEVICE_NODES.get(gpu.vendor, ())}
-    for node in [*(["/dev/nvidia-uvm"] if cards else []), *sorted(nodes)]:
+    cards = of_vendor(workload.gpus, "nvidia")
+    for node in [*(["/dev/nvidia-uvm"] if cards else []), *device_nodes(workload.gpus)]:
         yield from ("--device", node)
     for gpu, name in zip(cards, gpu_ids(workload.gpus, "nvidia"), strict=True):
         yield from ("--gpu", f"{name}={-(-needs.get(gpu.index, 0) // MIB)}")

@@ -1,0 +1,133 @@
+"""What many targets do alike, as small functions that a target may borrow."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any, Final, assert_never
+
+from stackgen.domain.diagnostic import Diagnostic, error, warning
+from stackgen.domain.document import Document
+from stackgen.domain.linked import LinkedGpu
+from stackgen.domain.reach import UrlOf, resolve, urls
+from stackgen.domain.site import Site
+from stackgen.domain.workload import Health, Workload
+
+VISIBLE_DEVICES: Final[Mapping[str, str]] = {"nvidia": "CUDA_VISIBLE_DEVICES", "amd": "ROCR_VISIBLE_DEVICES"}
+"""Variables that leave out GPUs of a vendor; those left keep the order of the list, and count from 0 in it."""
+DEVICE_NODES: Final[Mapping[str, tuple[str, ...]]] = {"amd": ("/dev/kfd", "/dev/dri"), "intel": ("/dev/dri",)}
+"""What a program needs to reach the GPUs of a vendor: all of them, for these nodes know no indexes."""
+
+
+def present(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Only the keys that say something."""
+    return {key: value for key, value in values.items() if value not in (None, [], {})}
+
+
+def gpu_ids(gpus: Sequence[LinkedGpu], vendor: str) -> list[str]:
+    """The GPUs of a vendor in bus order; UUIDs if all have one, for no driver promises to read a mixture."""
+    found = of_vendor(gpus, vendor)
+    uuids = [gpu.uuid for gpu in found if gpu.uuid]
+    return uuids if len(uuids) == len(found) else [str(gpu.index) for gpu in found]
+
+
+def of_vendor(gpus: Sequence[LinkedGpu], vendor: str) -> list[LinkedGpu]:
+    """The GPUs of a vendor in the order of the PCI bus."""
+    return sorted((gpu for gpu in gpus if gpu.vendor == vendor), key=lambda gpu: gpu.index)
+
+
+def device_nodes(gpus: Sequence[LinkedGpu]) -> list[str]:
+    """The nodes of all vendors that have some."""
+    return sorted({node for gpu in gpus for node in DEVICE_NODES.get(gpu.vendor, ())})
+
+
+def visible_devices(gpus: Sequence[LinkedGpu]) -> dict[str, str]:
+    """The environment in which a program outside of a container sees these GPUs only."""
+    visible = {v: ",".join(ids) for vendor, v in VISIBLE_DEVICES.items() if (ids := gpu_ids(gpus, vendor))}
+    return cuda_order(gpus) | visible
+
+
+def cuda_order(gpus: Sequence[LinkedGpu]) -> dict[str, str]:
+    """CUDA counts the fastest GPU first unless told otherwise."""
+    return {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"} if of_vendor(gpus, "nvidia") else {}
+
+
+def question(health: Health) -> list[str]:
+    """The command that asks, inside the image, whether the program answers."""
+    url = f"http://127.0.0.1:{health.port}{health.path}"
+    match health.tool:
+        case "curl":
+            return ["curl", "-fsS", "-o", "/dev/null", url]
+        case "wget":
+            return ["wget", "-q", "-O", "/dev/null", url]
+        case "python3":
+            return ["python3", "-c", f"import urllib.request; urllib.request.urlopen({url!r})"]
+        case _:
+            assert_never(health.tool)
+
+
+def config_files(workload: Workload, folder: PurePosixPath, origin: str, url_of: UrlOf) -> Iterator[Document]:
+    """The files that a program reads, to be written to a folder."""
+    for file in workload.config_files:
+        yield Document(
+            path=folder / file.name, format=file.format, header=(origin,), body=resolve(file.body, url_of)
+        )
+
+
+def unreachable(workload: Workload, site: Site, address: Callable[[str], str | None]) -> Iterator[Diagnostic]:
+    """Services whose URL it has and that have no address there."""
+    for service in sorted({url.service for url in urls(workload)}):
+        if address(service) is not None:
+            continue
+        place = site.places.get(service)
+        hint = None
+        if place is None:
+            reason = "it is not among the services to deploy"
+        elif place.port is None:
+            reason = "it has no port"
+        elif site.local(service):
+            reason = "a program on the host sees a container only where it is published"
+            hint = f"add `publish` to services.{service}"
+        else:
+            reason, hint = place.why_not_outside()
+        message = f"`{workload.name}` cannot reach `{service}`: {reason}"
+        yield error("render/unreachable", (*workload.path, "uses"), message, hint)
+
+
+def exposed(workload: Workload) -> Iterator[Diagnostic]:
+    """A host name for which a target renders nothing."""
+    if workload.expose is None:
+        return
+    publish = next((port.publish for port in workload.ports if port.publish), None)
+    yield warning(
+        "render/expose-without-proxy",
+        (*workload.path, "expose"),
+        f"nothing is rendered for {workload.expose.hostname}: the proxy in front of it is yours",
+        f"point the proxy at {publish.address}:{publish.port}"
+        if publish
+        else f"add `publish` to services.{workload.name} and point a proxy at that port",
+    )
+
+
+def after_elsewhere(workload: Workload, site: Site) -> Iterator[Diagnostic]:
+    """Services to wait for that run on other hosts."""
+    for name in workload.after:
+        if site.local(name) is None:
+            message = f"`{workload.name}` cannot wait for `{name}`, which is not on its host"
+            yield warning("render/after-elsewhere", workload.path, message)
+
+
+def gpus_left_out(workload: Workload, site: Site, vendor: str) -> Iterator[Diagnostic]:
+    """GPUs of a vendor that must be given together, and of which some are missing; or an unknown vendor."""
+    path = (*workload.path, "gpus")
+    if vendor not in DEVICE_NODES:
+        message = f"no way is known to give {vendor} GPUs to `{workload.name}`"
+        yield error("render/gpu-vendor", path, message)
+        return
+    claimed = {gpu.index for gpu in workload.gpus}
+    left = [gpu.index for gpu in of_vendor(site.host.host.gpus, vendor) if gpu.index not in claimed]
+    if left:
+        yield error(
+            "render/gpu-selection",
+            path,
+            f"`{workload.name}` gets all {vendor} GPUs of its host or none, and GPU {left[0]} is missing",
+            f"give `{workload.name}` all of them; the device nodes of a single one have no fixed names",
+        )
