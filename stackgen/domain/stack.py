@@ -39,6 +39,9 @@ class Gpu(Strict):
     capacity: Size | None = Field(
         default=None, description="memory as the driver offers it, for a card not in the table"
     )
+    vendor: Literal["nvidia", "amd", "intel"] | None = Field(
+        default=None, description="of a card not in the table; nvidia unless told"
+    )
     reserve: Size = Field(default=0, description="memory that other programs take, such as a desktop")
     uuid: str | None = Field(
         default=None, description="GPU-… as nvidia-smi -L prints it; steadier than the index"

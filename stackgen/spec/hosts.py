@@ -92,7 +92,7 @@ def _link_gpu(scope: Scope, index: int, gpu: Gpu) -> LinkedGpu:
         capacity=_capacity(scope, gpu) or 0,
         reserve=gpu.reserve,
         uuid=gpu.uuid,
-        vendor=card.vendor if card else "nvidia",
+        vendor=card.vendor if card else gpu.vendor or "nvidia",
         compute_capability=card.compute_capability if card else None,
     )
 

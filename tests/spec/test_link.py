@@ -55,6 +55,12 @@ def test_any_name_of_a_card_becomes_its_name_in_the_table() -> None:
     assert stack.hosts["b"].gpus[0].model == "rtx-3090"
 
 
+def test_a_card_that_is_not_in_the_table_may_have_a_vendor() -> None:
+    cards = "[{capacity: 31GiB}, {model: Radeon W7999, capacity: 31GiB, vendor: amd}]"
+    stack = linked(f"version: 1\nname: a\nhosts: {{b: {{platform: compose, gpus: {cards}}}}}\n")
+    assert [gpu.vendor for gpu in stack.hosts["b"].gpus] == ["nvidia", "amd"]
+
+
 def test_models_become_requests(example: LinkedStack) -> None:
     requests = {name: model.request for name, model in example.models.items()}
     assert requests == {
