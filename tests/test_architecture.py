@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from stackgen import registry
 from tests.support.cli import ROOT
 from tests.support.kinds import MODULES, composed, kinds
 
@@ -13,15 +12,6 @@ from tests.support.kinds import MODULES, composed, kinds
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_modules_stay_small(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 300, "look for the seam"
-
-
-def test_every_engine_and_target_has_its_name() -> None:
-    for name, engine in registry.engines().items():
-        assert engine.name == name
-        assert engine.summary
-    for name, target in registry.targets().items():
-        assert target.name == name
-        assert target.summary
 
 
 def test_start_up_imports_nothing_that_plan_does_not_need() -> None:

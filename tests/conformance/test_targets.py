@@ -1,22 +1,20 @@
 """Every target answers every field of Workload: it shows in the output, or a finding names it."""
 
+import re
 from dataclasses import MISSING, fields, replace
-from importlib import import_module
 from pathlib import PurePosixPath
-from pkgutil import iter_modules
 
 import pytest
 
-from stackgen import targets
+from stackgen import registry
 from stackgen.domain.contracts import Rendered, Target
+from stackgen.domain.values import NAME_PATTERN
 from stackgen.domain.workload import Deployment, Workload
 from stackgen.emit import to_text
 from tests.support.workloads import EVERY_FIELD, SEARCH, deployment, home, maximal, workload
 
 FIELDS = tuple(field.name for field in fields(Workload))
-TARGETS: tuple[Target, ...] = tuple(
-    import_module(f"{targets.__name__}.{module.name}").TARGET for module in iter_modules(targets.__path__)
-)
+TARGETS: tuple[Target, ...] = tuple(registry.targets().values())
 MEANT_FOR_OTHERS = {
     ("compose", "program"): "the image knows its own program",
     ("nixos", "program"): "the image knows its own program; what has none is in tests/targets/test_nixos.py",
@@ -38,10 +36,11 @@ def texts(rendered: Rendered) -> dict[PurePosixPath, str]:
     return {document.path: to_text(document) for document in rendered.documents}
 
 
-def test_every_module_is_named_as_its_target() -> None:
-    assert [target.name for target in TARGETS] == [
-        module.name.replace("_", "-") for module in iter_modules(targets.__path__)
-    ]
+@each_target
+def test_it_is_described(target: Target) -> None:
+    assert re.fullmatch(NAME_PATTERN, target.name)
+    assert target.summary
+    assert not target.summary.endswith(".")
 
 
 def test_the_sample_values_cover_every_field() -> None:
