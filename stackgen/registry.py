@@ -57,11 +57,6 @@ def platforms() -> Collection[str]:
     return _Platforms()
 
 
-def always() -> tuple[str, ...]:
-    """The targets that render beside the platforms, for all hosts."""
-    return tuple(name for name in target_names() if not target(name).platform)
-
-
 class _Lazy(Mapping[str, T], Generic[T]):
     """Values by name, each found when it is looked up."""
 

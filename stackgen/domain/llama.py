@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Literal
 
-CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl")
 LATEST_BUILD = 11434
 """The newest build whose options and memory were checked; assumed when nothing names one."""
 

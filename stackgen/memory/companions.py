@@ -1,6 +1,5 @@
 """What rides along in the same process: a projector for images, a draft model, prediction blocks."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from stackgen.domain.facts import Layer, ModelFacts
@@ -105,8 +104,3 @@ def _decoder(facts: ModelFacts) -> Layer:
     return replace(
         block, recurrent=None, weights=tuple(w for w in block.weights if not w.name.startswith("nextn."))
     )
-
-
-def split_devices(terms: Sequence[Term | None]) -> list[tuple[Term, ...]]:
-    """One tuple of terms for each place."""
-    return [() if term is None else (term,) for term in terms]

@@ -7,8 +7,6 @@ from stackgen.facts.keys import Keys
 
 # One linear layer or more, then one with full attention; `attention.recurrent_layers` overrides it.
 INTERVAL: Final = {"qwen3next": 4, "qwen35": 4, "qwen35moe": 4, "qwen4exp": 4, "minimax-01": 8}
-# Every block has both a state and a cache.
-BOTH: Final = frozenset({"falcon-h1"})
 
 
 def replaces_attention(architecture: str, keys: Keys, index: int, n_trunk: int) -> bool:
