@@ -39,7 +39,7 @@ def test_a_stack_that_is_wrong(wrong: Path) -> None:
     run = stackgen("plan", wrong)
     assert run.status == 1
     assert run.out == ""
-    assert f"{wrong}:3:33: error: unknown key `gpu`" in run.err
+    assert f"{wrong}:3:32: error: unknown key `gpu`" in run.err
     assert "did you mean `gpus`?" in run.err
 
 
@@ -53,6 +53,11 @@ def test_a_stack_that_is_wrong(wrong: Path) -> None:
         (["estimate", "nowhere.gguf", "-d", "24GiB"], "nowhere.gguf"),
         (["estimate", "tests/headers/llama-3.1-8b.gguf", "-d", "24 potatoes"], "'24 potatoes' is not a size"),
         (["estimate", "README.md", "-d", "24GiB"], "not a GGUF file"),
+        (["estimate", "tests/headers/llama-3.1-8b.gguf", "--", "--frob", "1"], "no argument `--frob`"),
+        (
+            ["estimate", "tests/headers/llama-3.1-8b.gguf", "--", "-fa", "off", "-ctv", "q8_0"],
+            "needs flash attention",
+        ),
         (["plan", "--frobnicate"], "No such option"),
         (["frobnicate"], "No such command"),
     ],
@@ -83,7 +88,7 @@ def test_output_is_the_same_each_time_and_colourless_in_a_file() -> None:
 def test_github_annotations_name_file_and_line(wrong: Path) -> None:
     run = stackgen("plan", wrong, "--format", "github")
     assert run.status == 1
-    assert run.out.startswith(f"::error file={wrong},line=3,col=33")
+    assert run.out.startswith(f"::error file={wrong},line=3,col=32")
 
 
 def test_explain_prints_formulas() -> None:
