@@ -111,7 +111,7 @@ def _device(text: str) -> int:
 
 def print_witness(comparisons: Sequence["Comparison"]) -> None:
     """What the engine said of a plan."""
-    from stackgen.report.witness import show
-
     if comparisons:
+        from stackgen.report.witness import show
+
         sys.stdout.write("\n" + show(comparisons, page()))

@@ -1,8 +1,7 @@
 """pydantic's errors with YAML paths: `loc` without union members, and one complaint per wrong value."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
@@ -13,8 +12,7 @@ NO_MEMBER = "no_union_member"
 """The type of a complaint that stands for those of all members of a union."""
 
 
-@dataclass(frozen=True, slots=True)
-class Complaint:
+class Complaint(NamedTuple):
     """One error. `at_key`: it is about the last key of the path, not about what stands there."""
 
     type: str
@@ -92,4 +90,4 @@ def _merge(found: list[Complaint], union: YamlPath) -> Iterator[Complaint]:
     if members:
         yield from min(members.values(), key=len)
     elif rejected:
-        yield replace(rejected, type=NO_MEMBER)
+        yield rejected._replace(type=NO_MEMBER)

@@ -82,7 +82,7 @@ class Engine(Protocol):
         ...
 
     def lower(self, service: PlannedService, plan: Plan) -> "Workload":
-        """What to run."""
+        """What to run. A plan needs none of it: import `domain.workload` in here, not with the module."""
         ...
 
 

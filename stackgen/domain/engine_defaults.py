@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stackgen.domain.contracts import Parsed
 from stackgen.domain.diagnostic import Diagnostic, YamlPath, error
@@ -12,7 +12,9 @@ from stackgen.domain.plan import Demand, Limit, Plan, Resident
 from stackgen.domain.stack import SecretValue, Strict
 from stackgen.domain.units import show_size
 from stackgen.domain.validation import validate
-from stackgen.domain.workload import EnvValue, Mount
+
+if TYPE_CHECKING:
+    from stackgen.domain.workload import EnvValue, Mount
 
 
 def parse(model: type[Strict], data: Mapping[str, Any], path: YamlPath) -> Parsed:
@@ -86,8 +88,10 @@ def declared_findings(service: LinkedService) -> Iterable[Diagnostic]:
 
 def mounts(
     service: LinkedService, targets: Mapping[str, PurePosixPath], read_only: frozenset[str] = frozenset()
-) -> tuple[Mount, ...]:
+) -> "tuple[Mount, ...]":
     """The volumes of a service where its engine expects them, in the order of `targets`."""
+    from stackgen.domain.workload import Mount
+
     return tuple(
         Mount(volume=service.volumes[role], target=target, read_only=role in read_only)
         for role, target in targets.items()
@@ -95,7 +99,7 @@ def mounts(
     )
 
 
-def environment(service: LinkedService, own: Mapping[str, EnvValue]) -> dict[str, EnvValue]:
+def environment(service: LinkedService, own: "Mapping[str, EnvValue]") -> "dict[str, EnvValue]":
     """What the engine sets, and the variables of stack.yaml, which win."""
     return {**own, **service.env}
 

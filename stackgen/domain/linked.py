@@ -82,7 +82,8 @@ class Reference(NamedTuple):
         return self.service if self.use is None else f"{self.service}/{self.use}"
 
 
-class SecretKey(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class SecretKey:
     """A reference to a secret's entry."""
 
     name: str

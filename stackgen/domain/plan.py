@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from stackgen.domain.diagnostic import Diagnostic
 from stackgen.domain.footprint import NOTHING, Basis, Memory
 from stackgen.domain.linked import LinkedService, LinkedStack, ModelRequest
-from stackgen.domain.workload import Download
 
 if TYPE_CHECKING:
     from stackgen.domain.facts import ModelFacts
+    from stackgen.domain.workload import Download
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -165,5 +165,5 @@ class Plan:
     hosts: tuple[HostLedger, ...] = ()
     scenarios: tuple[ScenarioResult, ...] = ()
     services: Mapping[str, PlannedService] = field(default_factory=dict)
-    downloads: tuple[Download, ...] = ()
+    downloads: "tuple[Download, ...]" = ()
     diagnostics: tuple[Diagnostic, ...] = ()

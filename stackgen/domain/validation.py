@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
-from typing import Any, Final, Literal, TypeVar, get_args, get_origin
+from dataclasses import replace
+from typing import Any, Final, Literal, NamedTuple, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -44,8 +44,7 @@ def _elsewhere(model: type[BaseModel], path: YamlPath, key: str) -> str | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Case:
+class _Case(NamedTuple):
     """A complaint of a model, and the path to the data that it was given."""
 
     model: type[BaseModel]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from stackgen.domain.document import Document, Format
 from stackgen.emit.errors import EmitError, TreePath
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
+
+    from stackgen.domain.document import Document
 
 __all__ = ["EmitError", "TreePath", "to_text"]
 
@@ -21,6 +22,8 @@ def to_text(document: Document, overrides: Traversable | None = None) -> str:
 
     Raises EmitError when the syntax cannot express a value.
     """
+    from stackgen.domain.document import Format
+
     text = _body(document, overrides)
     comment = _comment(document)
     if document.format is Format.SHELL and text.startswith("#!"):
@@ -31,6 +34,9 @@ def to_text(document: Document, overrides: Traversable | None = None) -> str:
 
 def _body(document: Document, overrides: Traversable | None) -> str:
     # Each emitter is imported when it is needed: most runs use two or three, and Jinja is slow to import.
+    # So are documents: a plan asks emitters only whether they could write a value.
+    from stackgen.domain.document import Format
+
     match document.format:
         case Format.YAML:
             from stackgen.emit import yaml
@@ -63,6 +69,8 @@ def _body(document: Document, overrides: Traversable | None) -> str:
 
 
 def _comment(document: Document) -> str:
+    from stackgen.domain.document import Format
+
     if document.format in (Format.JSON, Format.TEXT):
         return ""
     for index, line in enumerate(document.header):

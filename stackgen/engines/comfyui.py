@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import AfterValidator, Field
 
@@ -14,7 +14,9 @@ from stackgen.domain.plan import Alternative, Demand, KnownModel, Plan, PlannedS
 from stackgen.domain.stack import Service, Strict
 from stackgen.domain.units import GIB
 from stackgen.domain.values import Size
-from stackgen.domain.workload import Health, Port, Workload
+
+if TYPE_CHECKING:
+    from stackgen.domain.workload import Workload
 
 # There is no official image. This publisher moves the tag without the date; only a digest never moves.
 IMAGE: Final = "docker.io/yanwk/comfyui-boot:cu130-slim-v2-20260814"
@@ -96,8 +98,10 @@ class _Comfyui:
         """None: what it takes is declared."""
         return ()
 
-    def lower(self, service: PlannedService, plan: Plan) -> Workload:
+    def lower(self, service: PlannedService, plan: Plan) -> "Workload":
         """The image runs as root and unpacks itself into /root, so its file system cannot be read-only."""
+        from stackgen.domain.workload import Health, Port, Workload
+
         linked = service.linked
         return Workload(
             name=linked.name,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
 
@@ -13,7 +13,9 @@ from stackgen.domain.linked import LinkedService, LinkedUse
 from stackgen.domain.plan import Alternative, Demand, KnownModel, Plan, PlannedService
 from stackgen.domain.stack import Service, Strict
 from stackgen.domain.values import Duration, Size
-from stackgen.domain.workload import Health, Mount, Port, ServiceUrl, Workload
+
+if TYPE_CHECKING:
+    from stackgen.domain.workload import Health, Workload
 
 _Folder = Annotated[str, Field(pattern=r"^/\S+$")]
 _Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
@@ -112,8 +114,10 @@ class _Program:
         """None: what it takes is declared."""
         return ()
 
-    def lower(self, service: PlannedService, plan: Plan) -> Workload:
+    def lower(self, service: PlannedService, plan: Plan) -> "Workload":
         """The image as it is, with what the options say."""
+        from stackgen.domain.workload import Mount, Port, ServiceUrl, Workload
+
         linked = service.linked
         options: ProgramOptions = linked.options
         urls = {name: ServiceUrl(service=u.service, path=u.path) for name, u in options.urls.items()}
@@ -145,7 +149,9 @@ class _Program:
         )
 
 
-def _health(options: ProgramOptions) -> Health | None:
+def _health(options: ProgramOptions) -> "Health | None":
+    from stackgen.domain.workload import Health
+
     ask = options.health
     if ask is None or options.port is None:
         return None

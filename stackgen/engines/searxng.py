@@ -2,18 +2,19 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import Field
 
 from stackgen.domain import engine_defaults as defaults
 from stackgen.domain.contracts import Engine, Parsed, Role
 from stackgen.domain.diagnostic import Diagnostic, YamlPath, error, warning
-from stackgen.domain.document import Format
 from stackgen.domain.linked import LinkedService, LinkedUse
 from stackgen.domain.plan import Alternative, Demand, KnownModel, Plan, PlannedService
 from stackgen.domain.stack import SecretValue, Service, Strict
-from stackgen.domain.workload import ConfigFile, Health, Port, Workload
+
+if TYPE_CHECKING:
+    from stackgen.domain.workload import Workload
 
 IMAGE: Final = "docker.io/searxng/searxng:2026.9.1-18af21159"
 PORT: Final = 8080
@@ -88,8 +89,11 @@ class _Searxng:
         """None."""
         return ()
 
-    def lower(self, service: PlannedService, plan: Plan) -> Workload:
+    def lower(self, service: PlannedService, plan: Plan) -> "Workload":
         """The official image with our settings.yml, closed but for its cache."""
+        from stackgen.domain.document import Format
+        from stackgen.domain.workload import ConfigFile, Health, Port, Workload
+
         linked = service.linked
         options: SearxngOptions = linked.options
         secret = {"SEARXNG_SECRET": defaults.secret_key(options.secret)} if options.secret else {}

@@ -2,10 +2,9 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from math import prod
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from stackgen.data import load_toml
 from stackgen.domain.diagnostic import did_you_mean
@@ -32,8 +31,7 @@ _SPELLINGS: Final = {
 _PROJECTOR_PERCENT: Final = {"bf16": 100, "f32": 200, "q8_0": 56}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CatalogHit:
+class CatalogHit(NamedTuple):
     """A header as the file would have it; `spread_percent` bounds how far the real weights may be from it."""
 
     name: str

@@ -1,18 +1,21 @@
 """Which files must be on which volume before the services can start: the locked models of a plan."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from stackgen.domain.diagnostic import Diagnostic, warning
 from stackgen.domain.linked import SecretKey
 from stackgen.domain.lock import Lock, LockEntry
 from stackgen.domain.plan import Plan, PlannedService
-from stackgen.domain.workload import Download, DownloadFile
+
+if TYPE_CHECKING:
+    from stackgen.domain.workload import Download
 
 ROLE = "models"
 """The volume of a service that holds its weights, whatever the engine."""
 
 
-def downloads(plan: Plan, lock: Lock) -> tuple[Download, ...]:
+def downloads(plan: Plan, lock: Lock) -> "tuple[Download, ...]":
     """A download for each locked model on each volume, in the order of their names."""
     users: dict[tuple[str, str], list[PlannedService]] = {}
     for service in plan.services.values():
@@ -46,7 +49,9 @@ def _token(plan: Plan) -> SecretKey | None:
 
 def _download(
     model: str, volume: str, entry: LockEntry, services: list[PlannedService], token: SecretKey | None
-) -> Download:
+) -> "Download":
+    from stackgen.domain.workload import Download, DownloadFile
+
     return Download(
         model=model,
         volume=volume,

@@ -9,7 +9,6 @@ from stackgen.domain.linked import LinkedService, LinkedUse
 from stackgen.domain.plan import Alternative, Demand, KnownModel, Plan, PlannedService
 from stackgen.domain.stack import Service
 from stackgen.engines.llama_server import rules
-from stackgen.engines.llama_server.alternatives import alternatives
 from stackgen.engines.llama_server.demand import demand
 from stackgen.engines.llama_server.options import read_service, read_use, schema
 
@@ -46,6 +45,8 @@ class _LlamaServer:
 
     def alternatives(self, service: LinkedService, use: LinkedUse) -> Iterable[Alternative]:
         """Smaller ways to serve one model."""
+        from stackgen.engines.llama_server.alternatives import alternatives
+
         return alternatives(service, use)
 
     def lower(self, service: PlannedService, plan: Plan) -> "Workload":

@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import Final, Literal, NamedTuple, get_args
 
 from stackgen.domain.linked import LinkedGpu
 from stackgen.domain.llama import LATEST_BUILD
@@ -17,8 +16,7 @@ _OTHER: Final = re.compile(r"musa|intel|sycl|cann|openvino|s390x|metal")
 _FLAVOR: Final[dict[str, str]] = {"nvidia": "server-cuda", "amd": "server-rocm"}
 
 
-@dataclass(frozen=True, slots=True)
-class ImageName:
+class ImageName(NamedTuple):
     """What could be read off; None = nothing."""
 
     build: int | None

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -14,11 +14,13 @@ from stackgen.domain.plan import Limit
 from stackgen.domain.stack import SecretValue, Service, Strict
 from stackgen.domain.validation import validate
 from stackgen.domain.values import Name
-from stackgen.engines.llama_server import argv, image, table
-from stackgen.engines.llama_server.argv import Given
+from stackgen.engines.llama_server import image, table
 from stackgen.engines.llama_server.image import Backend
 from stackgen.engines.llama_server.keys import properties, read_values
 from stackgen.engines.llama_server.params import Values
+
+if TYPE_CHECKING:
+    from stackgen.engines.llama_server.argv import Given
 
 
 class RouterKeys(Strict):
@@ -69,7 +71,7 @@ class ServiceOptions:
     api_key: SecretKey | None = None
     values: Values = field(default_factory=dict)
     command_line: tuple[str, ...] = ()
-    beating: tuple[Given, ...] = ()
+    beating: "tuple[Given, ...]" = ()
     """The arguments of `command_line`, understood."""
 
 
@@ -93,11 +95,16 @@ def read_service(service: Service, path: YamlPath) -> Parsed:
     found += _about_build(service, keys, named.build, path)
     values, wrong = read_values(rest, build, place, allowed=(*RouterKeys.model_fields,))
     found += wrong
-    line = argv.parse_argv(keys.command_line if keys else (), build=build)
-    found += (
-        error("llama-server/command-line", (*place, "command_line", r.index), r.message, r.hint)
-        for r in line.refusals
-    )
+    beating: tuple[Given, ...] = ()
+    if keys and keys.command_line:
+        from stackgen.engines.llama_server.argv import parse_argv
+
+        line = parse_argv(keys.command_line, build=build)
+        beating = line.given
+        found += (
+            error("llama-server/command-line", (*place, "command_line", r.index), r.message, r.hint)
+            for r in line.refusals
+        )
     if keys is None or has_errors(found):
         return Parsed(None, tuple(found))
     options = ServiceOptions(
@@ -108,7 +115,7 @@ def read_service(service: Service, path: YamlPath) -> Parsed:
         api_key=SecretKey(keys.api_key.secret.name, keys.api_key.secret.key) if keys.api_key else None,
         values=values,
         command_line=tuple(keys.command_line),
-        beating=line.given,
+        beating=beating,
     )
     return Parsed(options, tuple(found))
 

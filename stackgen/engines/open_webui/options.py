@@ -1,14 +1,16 @@
 """The options of Open WebUI, and the environment variables that they are."""
 
 import json
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
 from stackgen.domain import engine_defaults as defaults
 from stackgen.domain.stack import SecretValue, Strict
 from stackgen.domain.values import Duration
-from stackgen.domain.workload import EnvValue
+
+if TYPE_CHECKING:
+    from stackgen.domain.workload import EnvValue
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -91,13 +93,13 @@ class OpenWebuiOptions(Strict):
         return self
 
 
-def environment(options: OpenWebuiOptions) -> dict[str, EnvValue]:
+def environment(options: OpenWebuiOptions) -> "dict[str, EnvValue]":
     """The variables of all options that are given: their own names in capitals."""
     given = ((name, getattr(options, name)) for name in OpenWebuiOptions.model_fields)
     return {name.upper(): as_text(value) for name, value in given if value is not None}
 
 
-def as_text(value: Any) -> EnvValue:
+def as_text(value: Any) -> "EnvValue":
     """A value as Open WebUI reads it: only `true`, in any case, is true there."""
     match value:
         case SecretValue():

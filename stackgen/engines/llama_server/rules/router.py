@@ -1,14 +1,16 @@
 """The router itself: its command line, its environment, and how many models it starts."""
 
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from stackgen.domain.diagnostic import Diagnostic, error, warning
 from stackgen.domain.linked import LinkedService
 from stackgen.engines.llama_server import table
-from stackgen.engines.llama_server.argv import Given
 from stackgen.engines.llama_server.keys import place_hint, yaml_line
 from stackgen.engines.llama_server.table import Role
+
+if TYPE_CHECKING:
+    from stackgen.engines.llama_server.argv import Given
 
 FIRST_OFF_THE_GPU: Final = 9496
 """Older routers create a CUDA context of their own on each GPU (issues 21692, 23120; seen gone in b9496)."""
@@ -33,7 +35,7 @@ def command_line(service: LinkedService) -> Iterator[Diagnostic]:
             yield error("llama-server/reserved-option", path, message, place_hint(item.option))
 
 
-def _beaten(service: LinkedService, item: Given) -> str:
+def _beaten(service: LinkedService, item: "Given") -> str:
     name = item.option.name
     others = [use.id for use in service.models if use.options.values.get(name, item.value) != item.value]
     if others:
@@ -41,7 +43,7 @@ def _beaten(service: LinkedService, item: Given) -> str:
     return "whatever their presets say"
 
 
-def _as_option(item: Given, build: int) -> str:
+def _as_option(item: "Given", build: int) -> str:
     text = item.option.kind(table.nearest_read(build)).spell(item.value)
     return yaml_line(item.option.name, text)
 
