@@ -179,84 +179,19 @@ _ROWS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
 
 # Architectures whose compute buffers were compared with the engine's, to the byte or nearly so (build 11434).
 _CHECKED: Final = frozenset(
-    {
-        "afmoe",
-        "arcee",
-        "bailingmoe2",
-        "bert",
-        "bloom",
-        "chatglm",
-        "cohere2",
-        "command-r",
-        "dbrx",
-        "deepseek",
-        "deepseek2",
-        "dots1",
-        "ernie4_5",
-        "ernie4_5-moe",
-        "exaone",
-        "exaone4",
-        "falcon",
-        "falcon-h1",
-        "gemma",
-        "gemma-embedding",
-        "gemma2",
-        "gemma3",
-        "gemma3n",
-        "gemma4",
-        "glm4",
-        "glm4moe",
-        "gpt-oss",
-        "gpt2",
-        "gptneox",
-        "granite",
-        "granitehybrid",
-        "granitemoe",
-        "hunyuan-dense",
-        "hunyuan-moe",
-        "internlm2",
-        "jamba",
-        "kimi-linear",
-        "lfm2",
-        "lfm2moe",
-        "llama",
-        "llama4",
-        "mamba",
-        "mamba2",
-        "mimo2",
-        "minicpm3",
-        "minimax-m2",
-        "mpt",
-        "nemotron",
-        "nemotron_h_moe",
-        "nomic-bert",
-        "olmo2",
-        "olmoe",
-        "orion",
-        "pangu-embedded",
-        "phi2",
-        "phi3",
-        "phimoe",
-        "plamo",
-        "qwen",
-        "qwen2",
-        "qwen2moe",
-        "qwen2vl",
-        "qwen3",
-        "qwen35",
-        "qwen35moe",
-        "qwen3moe",
-        "qwen3next",
-        "qwen3vl",
-        "qwen3vlmoe",
-        "refact",
-        "seed_oss",
-        "smollm3",
-        "stablelm",
-        "starcoder",
-        "starcoder2",
-        "xverse",
-    }
+    """
+    afmoe apertus arcee arctic arwkv7 bailingmoe bailingmoe2 bert bloom chameleon chatglm codeshell cohere2
+    cohere2moe command-r dbrx deepseek deepseek2 deepseek2-ocr deepseek32 dots1 dream ernie4_5 ernie4_5-moe
+    eurobert exaone exaone-moe exaone4 falcon falcon-h1 gemma gemma-embedding gemma2 gemma3 gemma3n gemma4
+    glm-dsa glm4 glm4moe gpt-oss gpt2 gptneox granite granite_swa granitehybrid granitemoe grok grovemoe
+    hunyuan-dense hunyuan-moe hunyuan_vl hy_v3 internlm2 jais jais2 jamba jina-bert-v2 jina-bert-v3
+    kimi-linear laguna lfm2 lfm2moe llada llada-moe llama llama-embed llama4 maincoder mamba mamba2 maple
+    mellum mimo2 minicpm minicpm3 minimax-m2 mistral3 mistral4 modern-bert mpt muse-glimmer nanbeige
+    nemotron nemotron_h nemotron_h_moe neo-bert nomic-bert nomic-bert-moe olmo olmo2 olmoe openelm orion
+    paddleocr pangu-embedded phi2 phi3 phimoe plamo plamo3 qwen qwen2 qwen2moe qwen2vl qwen3 qwen35
+    qwen35moe qwen3moe qwen3next qwen3tts qwen3vl qwen3vlmoe refact rnd1 rwkv6 rwkv6qwen2 rwkv7 seed_oss
+    smallthinker smollm3 spark2_5 stablelm starcoder starcoder2 step35 xverse
+    """.split()  # noqa: SIM905
 )
 
 

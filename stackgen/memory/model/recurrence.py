@@ -88,8 +88,8 @@ def mamba1(b: Builder, cur: Tensor) -> Tensor:
     """Mamba with per-channel decay."""
     g = b.g
     seqs, tokens = sequences(b)
-    inner, width = b.facts.number("ssm.inner_size"), b.facts.number("ssm.state_size")
-    rank, taps = b.facts.number("ssm.time_step_rank"), b.facts.number("ssm.conv_kernel") - 1
+    inner, width = b.need("ssm.inner_size"), b.need("ssm.state_size")
+    rank, taps = b.need("ssm.time_step_rank"), b.need("ssm.conv_kernel") - 1
     recurrent = sizes(b)
     convs, states = State(b, recurrent.conv), State(b, recurrent.state)
     conv = g.reshape(convs.load(), taps, inner, seqs)
@@ -125,9 +125,9 @@ def mamba2(b: Builder, cur: Tensor) -> Tensor:
     """Mamba 2: heads that share their decay."""
     g = b.g
     seqs, tokens = sequences(b)
-    inner, width = b.facts.number("ssm.inner_size"), b.facts.number("ssm.state_size")
-    heads, groups = b.facts.number("ssm.time_step_rank"), b.facts.number("ssm.group_count")
-    taps, channels = b.facts.number("ssm.conv_kernel") - 1, inner + 2 * groups * width
+    inner, width = b.need("ssm.inner_size"), b.need("ssm.state_size")
+    heads, groups = b.need("ssm.time_step_rank"), b.need("ssm.group_count")
+    taps, channels = b.need("ssm.conv_kernel") - 1, inner + 2 * groups * width
     recurrent = sizes(b)
     convs, states = State(b, recurrent.conv), State(b, recurrent.state)
     conv = g.reshape(convs.load(), taps, channels, seqs)
@@ -163,8 +163,8 @@ def delta_net(b: Builder, cur: Tensor) -> Tensor:
     """Gated delta net (Qwen3-Next, Qwen3.5)."""
     g = b.g
     seqs, tokens = sequences(b)
-    inner, width = b.facts.number("ssm.inner_size"), b.facts.number("ssm.state_size")
-    k_heads, v_heads = b.facts.number("ssm.group_count"), b.facts.number("ssm.time_step_rank")
+    inner, width = b.need("ssm.inner_size"), b.need("ssm.state_size")
+    k_heads, v_heads = b.need("ssm.group_count"), b.need("ssm.time_step_rank")
     head, channels = inner // v_heads, inner + 2 * k_heads * width
     recurrent = sizes(b)
     convs, states = State(b, recurrent.conv), State(b, recurrent.state)
@@ -173,7 +173,7 @@ def delta_net(b: Builder, cur: Tensor) -> Tensor:
     z = b.linear("attn_gate", cur)
     combined = b.has("ssm_ba.weight")
     beta, gate = _gates_combined(b, cur, k_heads, v_heads) if combined else _gates(b, cur, v_heads)
-    conv = g.reshape(convs.load(), b.facts.number("ssm.conv_kernel") - 1, channels, seqs)
+    conv = g.reshape(convs.load(), b.need("ssm.conv_kernel") - 1, channels, seqs)
     both = g.concat(conv, g.transpose(qkv))
     convs.save(g.view(both, conv.ne[0], channels, seqs, nb=both.strides[1:3]))
     state = g.reshape(states.load(), head, head, v_heads, seqs)
@@ -231,7 +231,7 @@ def kimi_delta(b: Builder, cur: Tensor) -> Tensor:
     """Kimi delta attention: three convolutions, a gate per channel (kimi-linear.cpp)."""
     g = b.g
     seqs, tokens = sequences(b)
-    head = b.facts.number("kda.head_dim")
+    head = b.need("kda.head_dim")
     recurrent = sizes(b)
     heads = recurrent.state // (head * head)
     inner, taps = head * heads, recurrent.conv // (3 * head * heads)

@@ -68,7 +68,7 @@ def _channel_mix(b: Builder, cur: Tensor, before: Tensor) -> Tensor:
 def _time_mix_7(b: Builder, cur: Tensor, before: Tensor) -> Tensor:
     """`build_rwkv7_time_mix`: low-rank decay, in-context learning rate, value residual and gate."""
     g, embd = b.g, b.embd
-    head = b.facts.number("wkv.head_size")
+    head = b.need("wkv.head_size")
     heads = embd // head
     gated = b.has("time_mix_g1.weight")
     change = g.op((*cur.ne[:3], 6 if gated else 5), g.same(before, cur))
@@ -111,7 +111,7 @@ def _time_mix_6(b: Builder, cur: Tensor, before: Tensor) -> Tensor:
     """`build_rwkv6_time_mix`: five interpolations from one low-rank product."""
     g, embd = b.g, b.embd
     shape = cur.ne[:3]
-    head = b.facts.number("wkv.head_size")
+    head = b.need("wkv.head_size")
     heads = embd // head
     change = g.reshape(g.same(before, cur), embd, b.n)
     cur = g.reshape(cur, embd, b.n)
@@ -157,7 +157,7 @@ def _attend(b: Builder, operands: Callable[[Tensor], tuple[Tensor, ...]]) -> Ten
     """The recurrence: one operation whose result holds the outputs and the new states."""
     g, embd = b.g, b.embd
     seqs, _ = sequences(b)
-    head = b.facts.number("wkv.head_size")
+    head = b.need("wkv.head_size")
     states = State(b, sizes(b).state)
     out = g.op((embd, b.n + head * seqs), *operands(states.load()))
     cur = g.view(out, embd * b.n)
