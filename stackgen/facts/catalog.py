@@ -3,16 +3,15 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from math import prod
 from typing import Any, Final, NamedTuple
 
 from stackgen.data import load_toml
 from stackgen.domain.diagnostic import did_you_mean
-from stackgen.domain.ggml import TYPES, row_bytes
+from stackgen.domain.ggml import TYPES
 from stackgen.domain.header import GgufHeader, TensorInfo
 from stackgen.facts import dynamic
 from stackgen.facts.layouts import Tensor, tensors
-from stackgen.facts.quantize import assign, fitting
+from stackgen.facts.quantize import assign, fitting, stored_bytes
 from stackgen.facts.recipes import RECIPES
 from stackgen.facts.shapes import Shape, metadata
 
@@ -127,8 +126,7 @@ def _place(parts: Sequence[Tensor], types: Sequence[str]) -> tuple[tuple[TensorI
         kind = fitting(wanted, part.shape[0])
         name = part.name if part.block < 0 else f"blk.{part.block}.{part.name}"
         found.append(TensorInfo(name, part.shape, _TYPE_IDS[kind], offset))
-        size = row_bytes(kind, part.shape[0]) * prod(part.shape[1:])
-        offset += -(-size // _ALIGNMENT) * _ALIGNMENT
+        offset += -(-stored_bytes(kind, part.shape) // _ALIGNMENT) * _ALIGNMENT
     return tuple(found), offset
 
 

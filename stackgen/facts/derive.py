@@ -1,6 +1,7 @@
 """ModelFacts from a GGUF header: metadata keys, tensor shapes, and the few tables of families/."""
 
 import re
+from functools import lru_cache
 from itertools import groupby
 from math import isfinite, prod
 from typing import TypeGuard
@@ -62,19 +63,21 @@ def _sort_weights(
     blocks: list[list[Weight]] = [[] for _ in range(n_layer)]
     rest: list[Weight] = []
     for t in tensors:
+        if t.type_id not in TYPES:
+            raise FactsError(f"tensor `{t.name}` is stored as type {t.type_id}, which is not known")
         match = _BLOCK.fullmatch(t.name)
-        if match and int(match[1]) < n_layer:
-            blocks[int(match[1])].append(_weight(match[2], t))
+        if match and (block := int(match[1])) < n_layer:
+            blocks[block].append(_weight(match[2], t.shape, t.type_id))
         else:
-            rest.append(_weight(t.name, t))
+            rest.append(_weight(t.name, t.shape, t.type_id))
     return [tuple(b) for b in blocks], tuple(rest)
 
 
-def _weight(name: str, t: TensorInfo) -> Weight:
-    if t.type_id not in TYPES:
-        raise FactsError(f"tensor `{t.name}` is stored as type {t.type_id}, which is not known")
-    kind = TYPES[t.type_id].name
-    return Weight(name=name, shape=t.shape, type=kind, size=row_bytes(kind, t.shape[0]) * prod(t.shape[1:]))
+@lru_cache(maxsize=4096)
+def _weight(name: str, shape: tuple[int, ...], type_id: int) -> Weight:
+    """Blocks repeat the same few weights: each is made once."""
+    kind = TYPES[type_id].name
+    return Weight(name=name, shape=shape, type=kind, size=row_bytes(kind, shape[0]) * prod(shape[1:]))
 
 
 def _traits(architecture: str, keys: Keys) -> tuple[str, ...]:

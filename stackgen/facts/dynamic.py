@@ -2,13 +2,11 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from math import prod
 from typing import Final
 
 from stackgen.data import load_toml
-from stackgen.domain.ggml import row_bytes
 from stackgen.facts.layouts import Tensor
-from stackgen.facts.quantize import assign, category, fitting
+from stackgen.facts.quantize import assign, category, stored_bytes
 from stackgen.facts.recipes import RECIPES
 from stackgen.facts.shapes import Shape
 
@@ -77,17 +75,13 @@ def _move(tensors: Sequence[Tensor], types: list[str], size: int) -> list[str]:
         reverse=missing < 0,
     )
     for i in order * 3:
-        step = steps.get(types[i], types[i])
-        change = _bytes(tensors[i], step) - _bytes(tensors[i], types[i])
+        shape, kind = tensors[i].shape, types[i]
+        step = steps.get(kind, kind)
+        change = stored_bytes(step, shape) - stored_bytes(kind, shape)
         if abs(missing - change) < abs(missing):
             types[i], missing = step, missing - change
     return types
 
 
 def _total(tensors: Sequence[Tensor], types: Sequence[str]) -> int:
-    return sum(_bytes(t, kind) for t, kind in zip(tensors, types, strict=True))
-
-
-def _bytes(tensor: Tensor, kind: str) -> int:
-    row = tensor.shape[0]
-    return row_bytes(fitting(kind, row), row) * prod(tensor.shape[1:])
+    return sum(stored_bytes(kind, t.shape) for t, kind in zip(tensors, types, strict=True))

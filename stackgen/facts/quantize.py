@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from functools import cache
+from math import prod
 from typing import Final
 
-from stackgen.domain.ggml import BY_NAME
+from stackgen.domain.ggml import BY_NAME, row_bytes
 from stackgen.facts.layouts import Tensor
 from stackgen.facts.recipes import Recipe, Rule
 from stackgen.facts.shapes import Shape
@@ -156,3 +157,9 @@ def fitting(kind: str, row: int) -> str:
     if row % BY_NAME[kind].block:
         kind = _FALLBACK.get(kind, "f16")
     return kind if row % BY_NAME[kind].block == 0 else "f16"
+
+
+@cache
+def stored_bytes(kind: str, shape: tuple[int, ...]) -> int:
+    """Bytes of a tensor of this type, or of the one that fits; blocks repeat a few shapes again and again."""
+    return row_bytes(fitting(kind, shape[0]), shape[0]) * prod(shape[1:])
