@@ -18,7 +18,8 @@ def replaces_attention(architecture: str, keys: Keys, index: int, n_trunk: int) 
     listed = keys.values.get("attention.recurrent_layers")
     if isinstance(listed, tuple) and index < len(listed):
         return bool(listed[index])
-    return (index + 1) % keys.number("full_attention_interval", INTERVAL[architecture]) != 0
+    interval = keys.number("full_attention_interval") or INTERVAL[architecture]
+    return (index + 1) % interval != 0
 
 
 def state(keys: Keys, weights: tuple[Weight, ...]) -> Recurrent | None:
