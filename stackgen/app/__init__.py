@@ -107,14 +107,12 @@ def know(model: LinkedModel, entry: LockEntry | None = None) -> KnownModel:
     """What is known of a model: from its file when it is here, from the lock, or from the built-in catalog."""
     from stackgen.facts.known import from_catalog, from_header, from_lock
 
-    if entry is not None:
-        return from_lock(model, entry)
     path = model.request.path
     if path is not None and path.endswith(".gguf") and Path(path).is_file():
         from stackgen.io.local import read_gguf
 
         return from_header(model, read_gguf(Path(path)))
-    return from_catalog(model)
+    return from_catalog(model) if entry is None else from_lock(model, entry)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -126,7 +124,7 @@ class Output:
 
 
 def render(planned: Plan, source: Source, targets: Sequence[str] = ()) -> Output:
-    """Every file of a plan, for the targets named, or for all that there are.
+    """Every file of a plan, for the targets named, or for all platforms.
 
     A target whose platform no host has renders nothing, so that files of a platform given up are removed.
     Raises StackError when something cannot be expressed; nothing is written.
@@ -136,7 +134,7 @@ def render(planned: Plan, source: Source, targets: Sequence[str] = ()) -> Output
     deployment = deploy(planned, PurePosixPath(source.name).name)
     files: dict[str, Mapping[PurePosixPath, RenderedFile]] = {}
     found: list[Diagnostic] = []
-    for name in targets or registry.target_names():
+    for name in targets or sorted(registry.platforms()):
         target = registry.targets()[name]
         if target.platform and not any(h.host.platform == name for h in deployment.hosts):
             files[name] = {}

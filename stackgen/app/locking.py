@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from stackgen.domain.diagnostic import Diagnostic, has_errors
 from stackgen.domain.failure import Failure
-from stackgen.domain.linked import LinkedStack
+from stackgen.domain.linked import LinkedStack, ModelRequest
 from stackgen.domain.lock import Lock
 
 if TYPE_CHECKING:
-    from stackgen.app.resolving import Progress
+    from stackgen.app.resolving import Progress, Source
     from stackgen.io.hub import Hub
 
 
@@ -60,11 +60,12 @@ def relock(
 ) -> Relock:
     """The lock for a stack. Pins of unchanged requests stay, unless named in `upgrade` (empty: all).
 
+    Files of this machine are read again each time: what is locked of them is what is there.
     Raises Failure for an `upgrade` that names no locked model.
     """
     from stackgen.app.resolving import Progress, Resolver
-    from stackgen.io.hub import Hub
-    from stackgen.lock.freshness import compare
+    from stackgen.io.disk import is_here
+    from stackgen.lock.freshness import compare, is_elsewhere
 
     fresh = compare(stack.models, old)
     for name in upgrade or ():
@@ -73,14 +74,52 @@ def relock(
                 f"there is no locked model {name!r}", f"locked are: {', '.join(old.entries) or 'none'}"
             )
     moving = set(upgrade or old.entries) if upgrade is not None else set()
-    names = [n for n in stack.models if n in {*fresh.missing, *fresh.changed, *moving} - {*fresh.unused}]
-    kept = {n: e for n, e in old.entries.items() if n not in names and n not in fresh.unused}
+    wanted = {*fresh.missing, *fresh.changed, *moving}
+    names = [
+        name
+        for name, model in stack.models.items()
+        if (name in wanted if is_elsewhere(model.request) else is_here(model.request))
+    ]
+    kept = {n: e for n, e in old.entries.items() if n not in {*names, *fresh.changed, *fresh.unused}}
     progress = progress or Progress()
     progress.total = len(names)
-    made = Resolver(hub or Hub(), progress).resolve([stack.models[n] for n in names])
+    made = Resolver(_Sources(hub), progress).resolve([stack.models[n] for n in names])
     entries = {n: e for n, (e, _) in made.items() if e is not None}
     return Relock(
         lock=Lock(entries=kept | entries),
         reached=tuple(entries),
         diagnostics=tuple(d for _, found in made.values() for d in found),
     )
+
+
+class _Sources:
+    """The source of each request; those that several share are made once, and when the first needs them."""
+
+    def __init__(self, hub: "Hub | None") -> None:
+        self._made: dict[str, Source] = {} if hub is None else {"hf": hub}
+
+    def __call__(self, request: ModelRequest) -> "Source":
+        kind, text = request.source
+        if kind == "url":
+            from stackgen.io.web import Web
+
+            return Web(text)
+        if kind not in self._made:
+            self._made[kind] = _source(kind)
+        return self._made[kind]
+
+
+def _source(kind: str) -> "Source":
+    match kind:
+        case "hf":
+            from stackgen.io.hub import Hub
+
+            return Hub()
+        case "ollama":
+            from stackgen.io.registry import Registry
+
+            return Registry()
+        case _:
+            from stackgen.io.disk import Disk
+
+            return Disk()

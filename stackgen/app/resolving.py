@@ -1,16 +1,16 @@
-"""Requests to lock entries: repositories and headers are asked for side by side, each once."""
+"""Requests to lock entries: listings and headers are asked for side by side, each once."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from threading import BoundedSemaphore, Thread
-from typing import TypeVar
+from threading import BoundedSemaphore, Lock, Thread
+from typing import Protocol, TypeVar
 
 from stackgen.domain.diagnostic import Diagnostic, error
 from stackgen.domain.facts import ModelFacts
 from stackgen.domain.header import GgufHeader
-from stackgen.domain.linked import LinkedModel
+from stackgen.domain.linked import LinkedModel, ModelRequest
 from stackgen.domain.lock import LockedFile, LockEntry, Pin, TensorGroup
 from stackgen.domain.units import show_size
 from stackgen.facts.derive import derive
@@ -18,12 +18,26 @@ from stackgen.facts.keys import FactsError
 from stackgen.formats import gguf, safetensors
 from stackgen.formats.errors import FormatError
 from stackgen.io import cache
-from stackgen.io.hub import Hub, HubError, Parse, Repository
+from stackgen.io.client import FetchError
+from stackgen.io.headers import Fetched, Parse
 from stackgen.lock.select import Selection, select
 
+K = TypeVar("K")
 T = TypeVar("T")
 CONNECTIONS = 24
 """At once: enough for every model of a stack, so that the slowest alone decides."""
+
+
+class Source(Protocol):
+    """Where models come from."""
+
+    def find(self, request: ModelRequest) -> Pin:
+        """All files of what a request names. Raises FetchError."""
+        ...
+
+    def header(self, pin: Pin, file: LockedFile, parse: Parse[T]) -> Fetched[T]:
+        """The header of one of them. Raises FetchError."""
+        ...
 
 
 @dataclass(kw_only=True, slots=True)
@@ -44,10 +58,11 @@ class Progress:
 class Resolver:
     """The requests to the outside, each made once however many models need it."""
 
-    def __init__(self, hub: Hub, progress: Progress) -> None:
-        self.hub, self.progress = hub, progress
+    def __init__(self, source_of: Callable[[ModelRequest], Source], progress: Progress) -> None:
+        self.source_of, self.progress = source_of, progress
         self.free = BoundedSemaphore(CONNECTIONS)
-        self.repositories: dict[tuple[str, str | None], Future[Repository]] = {}
+        self.mutex = Lock()
+        self.pins: dict[tuple[str | None, ...], Future[Pin]] = {}
         self.gguf: dict[str, Future[GgufHeader]] = {}
         self.safetensors: dict[str, Future[tuple[safetensors.Tensor, ...]]] = {}
 
@@ -55,124 +70,116 @@ class Resolver:
         self, models: Sequence[LinkedModel]
     ) -> dict[str, tuple[LockEntry | None, tuple[Diagnostic, ...]]]:
         """An entry for each model, or what stands in its way."""
-        for model in models:
-            key = _key(model)
-            if key not in self.repositories:
-                self.repositories[key] = self._submit(partial(self.hub.repository, *key))
-        # No request waits for another: here is where all waiting is done.
-        chosen = [self._select(model) for model in models]
-        return {m.name: self._finish(m, *c) for m, c in zip(models, chosen, strict=True)}
+        chosen = [_beside(partial(self._choose, model, self.source_of(model.request))) for model in models]
+        return {m.name: self._finish(m, c) for m, c in zip(models, chosen, strict=True)}
 
-    def _submit(self, work: Callable[[], T]) -> Future[T]:
-        """Does something beside everything else. In a daemon thread, for ^C must not wait for a slow hub."""
-        future: Future[T] = Future()
+    def _once(self, running: dict[K, Future[T]], key: K, work: Callable[[], T]) -> Future[T]:
+        """Asks for something beside everything else, unless somebody did already."""
 
-        def run() -> None:
+        def asked() -> T:
             with self.free:
-                try:
-                    future.set_result(work())
-                except BaseException as exc:  # noqa: BLE001 - it is raised again where the result is asked for
-                    future.set_exception(exc)
+                return work()
 
-        Thread(target=run, daemon=True).start()
-        return future
+        with self.mutex:
+            if key not in running:
+                running[key] = _beside(asked)
+            return running[key]
 
-    def _select(self, model: LinkedModel) -> tuple[Repository | None, Selection]:
-        try:
-            repository = self.repositories[_key(model)].result()
-        except HubError as exc:
-            return None, Selection(diagnostics=(_finding(exc, model),))
-        selection = select(model.request, repository.files, model.path)
-        self.progress.at(f"{model.name}: {repository.repo} at {repository.commit[:12]}")
-        if not selection.diagnostics:
-            self._ask_for_headers(repository, selection)
-        return repository, selection
+    def _choose(self, model: LinkedModel, source: Source) -> tuple[Pin, Selection]:
+        """The files that a model needs, whose headers are on their way. Raises FetchError."""
+        request = model.request
+        key = (request.repo, request.revision, request.ollama, request.url, request.path)
+        pin = self._once(self.pins, key, partial(source.find, request)).result()
+        selection = select(request, pin.files, model.path)
+        self.progress.at(f"{model.name}: {' at '.join(filter(None, (pin.repo, (pin.commit or '')[:12])))}")
+        for file in () if selection.diagnostics else selection.files:
+            read = partial(self._header, source, pin, file)
+            if file.path.endswith(".gguf"):
+                self._once(self.gguf, _key(pin, file), partial(read, _gguf_parser()))
+            if file.path.endswith(".safetensors"):
+                self._once(self.safetensors, _key(pin, file), partial(read, _parse_safetensors))
+        return pin, selection
 
-    def _ask_for_headers(self, repository: Repository, selection: Selection) -> None:
-        for file in selection.files:
-            key = _file_key(repository, file)
-            if file.path.endswith(".gguf") and key not in self.gguf:
-                self.gguf[key] = self._submit(partial(self._header, repository, file, _gguf_parser()))
-            if file.path.endswith(".safetensors") and key not in self.safetensors:
-                self.safetensors[key] = self._submit(
-                    partial(self._header, repository, file, _parse_safetensors)
-                )
-
-    def _header(self, repository: Repository, file: LockedFile, parse: Parse[T]) -> T:
-        """A header from the cache, else from the hub. Raises HubError."""
-        if header := cache.get(file.sha256, file.size, parse):
+    def _header(self, source: Source, pin: Pin, file: LockedFile, parse: Parse[T]) -> T:
+        """A header from the cache, else from its source. Raises FetchError."""
+        # The hash of a plain address is what somebody claims, and nothing of the answer proves it.
+        sha256 = file.sha256 if pin.repo else None
+        if header := cache.get(sha256, file.size, parse):
             return header
-        fetched = self.hub.header(repository.repo, repository.commit, file, parse)
-        cache.put(file.sha256, fetched.data)
+        fetched = source.header(pin, file, parse)
+        cache.put(sha256, fetched.data)
         return fetched.header
 
     def _finish(
-        self, model: LinkedModel, repository: Repository | None, selection: Selection
+        self, model: LinkedModel, chosen: Future[tuple[Pin, Selection]]
     ) -> tuple[LockEntry | None, tuple[Diagnostic, ...]]:
-        if repository is None or selection.diagnostics:
-            return None, selection.diagnostics
         try:
+            pin, selection = chosen.result()
+            if selection.diagnostics:
+                return None, selection.diagnostics
             entry = LockEntry(
                 request=model.request._replace(catalog=None),
-                pin=Pin(
-                    repo=repository.repo,
-                    commit=repository.commit,
-                    files=selection.files,
-                    licence=repository.licence,
-                    gated=repository.gated,
-                ),
-                facts=self._facts(repository, selection.weights),
-                mmproj=self._projector(repository, selection.mmproj),
-                tensors=self._tensors(repository, selection),
+                pin=replace(pin, files=selection.files),
+                facts=self._facts(pin, selection.weights),
+                mmproj=self._projector(pin, selection.mmproj),
+                tensors=self._tensors(pin, selection),
             )
-        except HubError as exc:
-            return None, (_finding(exc, model),)
+        except FetchError as exc:
+            return None, (error(exc.kind, (*model.path, model.request.source[0]), str(exc), exc.hint),)
         self.progress.reached.append(model.name)
         self.progress.at(f"{model.name}: locked")
         return entry, ()
 
-    def _facts(self, repository: Repository, files: Sequence[LockedFile]) -> ModelFacts | None:
-        """Facts of a model from the headers of all its files. Raises HubError."""
+    def _facts(self, pin: Pin, files: Sequence[LockedFile]) -> ModelFacts | None:
+        """Facts of a model from the headers of all its files. Raises FetchError."""
         if not files or not files[0].path.endswith(".gguf"):
             return None
-        headers = [self.gguf[_file_key(repository, f)].result() for f in files]
+        headers = [self.gguf[_key(pin, f)].result() for f in files]
         for file, header in zip(files, headers, strict=True):
             if header.file_bytes > file.size:
                 claim = (
                     f"its tensors take {show_size(header.file_bytes)}, the file has {show_size(file.size)}"
                 )
-                raise HubError("lock/header", f"{repository.repo}: {file.path}: {claim}")
+                raise FetchError("lock/header", f"{_about(pin, file)}: {claim}")
         try:
             return derive(gguf.merge_shards(headers))
         except (FormatError, FactsError) as exc:
-            raise HubError("lock/header", f"{repository.repo}: {files[0].path}: {exc}") from exc
+            raise FetchError("lock/header", f"{_about(pin, files[0])}: {exc}") from exc
 
-    def _projector(self, repository: Repository, file: LockedFile | None) -> int | None:
-        """Bytes of a projector's tensors. Raises HubError."""
+    def _projector(self, pin: Pin, file: LockedFile | None) -> int | None:
+        """Bytes of a projector's tensors. Raises FetchError."""
         if file is None or not file.path.endswith(".gguf"):
             return None
-        header = self.gguf[_file_key(repository, file)].result()
+        header = self.gguf[_key(pin, file)].result()
         return header.file_bytes - header.header_bytes
 
-    def _tensors(self, repository: Repository, selection: Selection) -> tuple[TensorGroup, ...]:
-        """What the safetensors files hold, all together. Raises HubError."""
+    def _tensors(self, pin: Pin, selection: Selection) -> tuple[TensorGroup, ...]:
+        """What the safetensors files hold, all together. Raises FetchError."""
         files = [f for f in selection.files if f.path.endswith(".safetensors")]
-        return safetensors.groups(
-            tuple(t for f in files for t in self.safetensors[_file_key(repository, f)].result())
-        )
+        return safetensors.groups(tuple(t for f in files for t in self.safetensors[_key(pin, f)].result()))
 
 
-def _key(model: LinkedModel) -> tuple[str, str | None]:
-    return model.request.repo or "", model.request.revision
+def _beside(work: Callable[[], T]) -> Future[T]:
+    """Does something beside everything else. In a daemon thread, for ^C must not wait for a slow server."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as exc:  # noqa: BLE001 - it is raised again where the result is asked for
+            future.set_exception(exc)
+
+    Thread(target=run, daemon=True).start()
+    return future
 
 
-def _file_key(repository: Repository, file: LockedFile) -> str:
+def _key(pin: Pin, file: LockedFile) -> str:
     """The same content is read once, wherever it stands."""
-    return file.sha256 or f"{repository.repo}/{repository.commit}/{file.path}"
+    return (pin.repo and file.sha256) or f"{pin.repo}/{pin.commit}/{file.path}"
 
 
-def _finding(exc: HubError, model: LinkedModel) -> Diagnostic:
-    return error(exc.kind, (*model.path, "hf"), str(exc), exc.hint)
+def _about(pin: Pin, file: LockedFile) -> str:
+    return f"{pin.repo}: {file.path}" if pin.repo else file.path
 
 
 def _gguf_parser() -> Parse[GgufHeader]:

@@ -139,12 +139,12 @@ def _heads(loaded: "Loaded", use: LinkedUse) -> "tuple[Head, ...] | None":
     from stackgen.lock import freshness
 
     model = use.model
+    path = model.request.path
+    if path is not None and Path(path).is_file():
+        return sparse.from_file(Path(path))
     entry = freshness.usable({model.name: model}, loaded.lock).entries.get(model.name)
     if entry is not None:
         files = [f for f in entry.pin.files if f.path.endswith(".gguf") and f != entry.mmproj_file]
         return sparse.from_cache(files)
-    path = model.request.path
-    if path is not None and Path(path).is_file():
-        return sparse.from_file(Path(path))
     hit = in_catalog(model.request)
     return sparse.from_header(hit.header) if hit else None

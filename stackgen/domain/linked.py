@@ -33,7 +33,7 @@ class LinkedHost:
 
 
 class ModelRequest(NamedTuple):
-    """Which weights somebody wants: exactly one of `repo` and `path` is set."""
+    """Which weights somebody wants: exactly one of `repo`, `ollama`, `url` and `path` is set."""
 
     repo: str | None = None
     quant: str | None = None
@@ -43,6 +43,16 @@ class ModelRequest(NamedTuple):
     files: tuple[tuple[str, str], ...] = ()
     mmproj: str | None = None
     catalog: str | None = None
+    ollama: str | None = None
+    url: str | None = None
+    sha256: str | None = None
+    """Of the file at `url`, which nothing else would prove."""
+
+    @property
+    def source(self) -> tuple[str, str]:
+        """The key in stack.yaml that says where the weights come from, and what it says, less a quantization."""
+        found = (("hf", self.repo), ("ollama", self.ollama), ("url", self.url), ("path", self.path))
+        return next((key, text) for key, text in found if text is not None)
 
 
 class LinkedModel(NamedTuple):

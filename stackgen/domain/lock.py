@@ -3,30 +3,43 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+from typing import Final
 
 from stackgen.domain.facts import ModelFacts
 from stackgen.domain.linked import ModelRequest
+
+WEIGHTS: Final = "model.gguf"
+PROJECTOR: Final = "projector.gguf"
+"""How the nameless parts of a registry's models are called."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LockedFile:
     """One file to download: its path in the repository, its bytes, and the hash that proves them.
 
-    `sha256` is None for small files that a hub keeps in git; `oid` is then git's own hash of them.
+    `sha256` is None for small files that a hub keeps in git; `oid` is then git's own hash of them. It is None
+    as well for files that are only read where they are; `header` is then the sha256 of their header.
     """
 
     path: str
     size: int
     sha256: str | None = None
     oid: str | None = None
+    header: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pin:
-    """Where the bytes come from, for good."""
+    """Where the bytes come from, for good.
+
+    `repo` and `commit` are a repository's, or a model's in a registry and the sha256 of its manifest; `etag` is
+    what the server of a plain address calls the file's version.
+    """
 
     repo: str | None = None
     commit: str | None = None
+    registry: str | None = None
+    etag: str | None = None
     files: tuple[LockedFile, ...] = ()
     licence: str | None = None
     gated: bool = False
@@ -66,12 +79,18 @@ class LockEntry:
         for folder, wanted in self.request.files:
             if wanted in (file.path, name):
                 return PurePosixPath(folder, name)
-        return PurePosixPath(self.pin.repo or "", file.path)
+        return PurePosixPath(folder_of(self.request), file.path)
+
+    def url(self, file: LockedFile) -> str | None:
+        """The address of a file that is not on the hub."""
+        if self.pin.registry is not None:
+            return f"{self.pin.registry}/v2/{self.pin.repo}/blobs/sha256:{file.sha256}"
+        return self.request.url
 
     @property
     def mmproj_file(self) -> LockedFile | None:
         """The projector among the files."""
-        wanted = self.request.mmproj
+        wanted = PROJECTOR if self.request.ollama else self.request.mmproj
         return next((f for f in self.pin.files if wanted in (f.path, f.path.rpartition("/")[2])), None)
 
 
@@ -80,3 +99,21 @@ class Lock:
     """All entries, by the model's name in stack.yaml."""
 
     entries: Mapping[str, LockEntry] = field(default_factory=dict)
+
+
+def ollama_name(text: str) -> tuple[str, str]:
+    """(`owner/name`, tag) of a model as Ollama writes it: the library is an owner, too."""
+    name, _, tag = text.partition(":")
+    return (name if "/" in name else f"library/{name}"), tag or "latest"
+
+
+def web_path(url: str) -> str:
+    """`host/path` of an address."""
+    return url.partition("://")[2].partition("#")[0].partition("?")[0]
+
+
+def folder_of(request: ModelRequest) -> PurePosixPath:
+    """Where the files of a request go below the volume."""
+    if request.ollama is not None:
+        return PurePosixPath("ollama", *ollama_name(request.ollama))
+    return PurePosixPath(request.repo or "")

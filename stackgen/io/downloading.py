@@ -8,7 +8,7 @@ from pathlib import Path
 from stackgen.domain.failure import Failure
 from stackgen.domain.units import MIB, show_size
 from stackgen.domain.workload import Download, DownloadFile
-from stackgen.io.hub_client import HubError
+from stackgen.io.client import FetchError
 
 Tell = Callable[[str], None]
 NOTES = ".stackgen"
@@ -81,7 +81,7 @@ def _transfer(download: Download, file: DownloadFile, folder: Path, endpoint: st
             raise
         reason = " ".join(str(exc).split())[:300]
         hint = "run this again: it goes on where it broke; a gated repository needs a login: `hf auth login`"
-        raise HubError("lock/hub", f"{download.repo}: {file.path}: {reason}", hint) from exc
+        raise FetchError("lock/hub", f"{download.repo}: {file.path}: {reason}", hint) from exc
 
 
 def _is_there(file: DownloadFile, folder: Path) -> bool:

@@ -21,28 +21,35 @@ def read_gguf(path: Path) -> GgufHeader:
 
     Raises FormatError, with a path, for what cannot be read or is damaged.
     """
-    header = _read_file(path)
+    header = read_file(path)
     with _named(path):
         count = shard_count(header)
         if count == 1:
             return header
         names = shard_names(path.name, count)
-    shards = [header if name == path.name else _read_file(path.with_name(name)) for name in names]
+    shards = [header if name == path.name else read_file(path.with_name(name)) for name in names]
     with _named(path):
         return merge_shards(shards)
 
 
-def _read_file(path: Path) -> GgufHeader:
-    with _named(path):
-        size = path.stat().st_size
-        if not size or not path.is_file():
-            raise FormatError("not a file, or an empty one")
-        with (
-            path.open("rb") as file,
-            mmap(file.fileno(), min(size, MAX_HEADER), access=ACCESS_READ) as mapped,
-            memoryview(mapped) as data,
-        ):
-            return parse_header(data, file_size=size)
+def read_file(path: Path) -> GgufHeader:
+    """The header of one file, whatever others it belongs to. Raises FormatError, with a path."""
+    with _named(path), mapped(path) as (data, size):
+        return parse_header(data, file_size=size)
+
+
+@contextmanager
+def mapped(path: Path) -> Iterator[tuple[memoryview, int]]:
+    """As much of a file as a header may take, and the size of all of it."""
+    size = path.stat().st_size
+    if not size or not path.is_file():
+        raise FormatError("not a file, or an empty one")
+    with (
+        path.open("rb") as file,
+        mmap(file.fileno(), min(size, MAX_HEADER), access=ACCESS_READ) as mapped,
+        memoryview(mapped) as data,
+    ):
+        yield data, size
 
 
 @contextmanager

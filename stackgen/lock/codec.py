@@ -57,20 +57,20 @@ def _entry(entry: LockEntry) -> dict[str, Any]:
 
 
 def _request(request: ModelRequest) -> dict[str, Any]:
-    fields = ("repo", "quant", "path", "revision", "file", "mmproj")
+    fields = ("repo", "quant", "ollama", "url", "sha256", "path", "revision", "file", "mmproj")
     out = {f: value for f in fields if (value := getattr(request, f)) is not None}
     return out | ({"files": dict(request.files)} if request.files else {})
 
 
 def _pin(pin: Pin) -> dict[str, Any]:
-    out: dict[str, Any] = {"repo": pin.repo, "commit": pin.commit, "licence": pin.licence}
-    out = {k: v for k, v in out.items() if v is not None} | ({"gated": True} if pin.gated else {})
-    return out | {"files": [_file(f) for f in pin.files]}
+    fields = ("registry", "repo", "commit", "etag", "licence")
+    out: dict[str, Any] = {f: value for f in fields if (value := getattr(pin, f)) is not None}
+    return out | ({"gated": True} if pin.gated else {}) | {"files": [_file(f) for f in pin.files]}
 
 
 def _file(file: LockedFile) -> dict[str, Any]:
-    proof = {"sha256": file.sha256} if file.sha256 else {"oid": file.oid} if file.oid else {}
-    return {"path": file.path, "size": file.size} | proof
+    proofs = ((f, getattr(file, f)) for f in ("sha256", "oid", "header"))
+    return {"path": file.path, "size": file.size, **dict([p for p in proofs if p[1] is not None][:1])}
 
 
 def _facts(facts: ModelFacts) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from stackgen.domain.diagnostic import Diagnostic, error, warning
 from stackgen.domain.linked import LinkedModel, ModelRequest
 from stackgen.domain.lock import Lock
 
-ASKED: Final = ("repo", "quant", "path", "revision", "file", "files", "mmproj")
+ASKED: Final = ("repo", "quant", "ollama", "url", "sha256", "path", "revision", "file", "files", "mmproj")
 """What a request is made of; its name in the catalog is not fetched."""
 HOW: Final = "run `stackgen lock`"
 
@@ -27,9 +27,9 @@ class Freshness(NamedTuple):
 
 def compare(models: Mapping[str, LinkedModel], lock: Lock) -> Freshness:
     """What the lock lacks, has otherwise, or has too much."""
-    wanted = {name: m.request for name, m in models.items() if lockable(m.request)}
+    wanted = {name: m.request for name, m in models.items()}
     return Freshness(
-        missing=tuple(n for n in wanted if n not in lock.entries),
+        missing=tuple(n for n in wanted if n not in lock.entries and is_elsewhere(wanted[n])),
         changed=tuple(
             n for n in wanted if n in lock.entries and not same(lock.entries[n].request, wanted[n])
         ),
@@ -37,9 +37,9 @@ def compare(models: Mapping[str, LinkedModel], lock: Lock) -> Freshness:
     )
 
 
-def lockable(request: ModelRequest) -> bool:
-    """Whether there is something outside to pin. A path on the target's own disk is not ours to read."""
-    return request.repo is not None
+def is_elsewhere(request: ModelRequest) -> bool:
+    """Whether it comes from a server. A path on a host's own disk can be locked only where that disk is."""
+    return request.path is None
 
 
 def same(locked: ModelRequest, wanted: ModelRequest) -> bool:

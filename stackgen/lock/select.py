@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from stackgen.domain.diagnostic import Diagnostic, YamlPath, did_you_mean, error
 from stackgen.domain.linked import ModelRequest
-from stackgen.domain.lock import LockedFile
+from stackgen.domain.lock import PROJECTOR, LockedFile
 
 SHARD = re.compile(r"-(\d{5})-of-(\d{5})(?=\.gguf$)")
 QUANT = re.compile(
@@ -46,6 +46,8 @@ def quant_of(path: str) -> str | None:
 
 def select(request: ModelRequest, files: Sequence[LockedFile], path: YamlPath) -> Selection:
     """The files that a request means. What is missing or ambiguous is in the diagnostics, at `path`."""
+    if request.repo is None:
+        return _everything(files)
     by_path = {f.path: f for f in files}
     found: list[Diagnostic] = []
     weights: tuple[LockedFile, ...] = ()
@@ -65,6 +67,17 @@ def select(request: ModelRequest, files: Sequence[LockedFile], path: YamlPath) -
         others = _snapshot(files, (*path, "hf"), found)
     return Selection(
         weights=weights, mmproj=mmproj[0] if mmproj else None, others=tuple(others), diagnostics=tuple(found)
+    )
+
+
+def _everything(files: Sequence[LockedFile]) -> Selection:
+    """Of a source that has the files of one model alone."""
+    models = [f for f in files if f.path.endswith(".gguf")]
+    mmproj = next((f for f in models if f.path == PROJECTOR), None)
+    return Selection(
+        weights=tuple(f for f in models if f is not mmproj),
+        mmproj=mmproj,
+        others=tuple(f for f in files if f not in models),
     )
 
 

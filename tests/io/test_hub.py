@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from stackgen.domain.header import GgufHeader
-from stackgen.domain.lock import LockedFile
+from stackgen.domain.lock import LockedFile, Pin
 from stackgen.formats.gguf import parse_header
-from stackgen.io.hub import CHUNK, Hub, HubError, Patience, safe
+from stackgen.io.client import FetchError, Patience
+from stackgen.io.headers import CHUNK
+from stackgen.io.hub import Hub, safe
 from tests.support.fake_hub import FakeHub, Fault, serving
 from tests.support.hub_files import header, put, with_tokenizer
 
@@ -44,26 +46,26 @@ def hub(fake: FakeHub) -> Hub:
     return Hub(fake.url, QUICK)
 
 
-def listed(hub: Hub, path: str = FILE) -> tuple[str, LockedFile]:
+def listed(hub: Hub, path: str = FILE) -> tuple[Pin, LockedFile]:
     found = hub.repository(REPO)
-    return found.commit, next(f for f in found.files if f.path == path)
+    return found, next(f for f in found.files if f.path == path)
 
 
-def fails(hub: Hub, fake: FakeHub, *faults: Fault) -> HubError:
+def fails(hub: Hub, fake: FakeHub, *faults: Fault) -> FetchError:
     """The error of reading a header when these things happen; within the agreed time."""
-    commit, file = listed(hub)
+    pin, file = listed(hub)
     fake.faults = [replace(fault) for fault in faults]
     start = time.monotonic()
-    with pytest.raises(HubError) as caught:
-        hub.header(REPO, commit, file, parse)
+    with pytest.raises(FetchError) as caught:
+        hub.header(pin, file, parse)
     assert time.monotonic() - start < QUICK.total + QUICK.silence + 0.5
     return caught.value
 
 
 def works(hub: Hub, fake: FakeHub, *faults: Fault) -> None:
-    commit, file = listed(hub)
+    pin, file = listed(hub)
     fake.faults = [replace(fault) for fault in faults]
-    found = hub.header(REPO, commit, file, parse)
+    found = hub.header(pin, file, parse)
     assert found.header.metadata["general.architecture"] == "llama"
     assert all(fault.times == 0 for fault in fake.faults), "a fault was not met"
 
@@ -85,29 +87,28 @@ def test_a_repository_is_listed_by_one_request(hub: Hub, fake: FakeHub) -> None:
 
 def test_a_commit_can_be_asked_for_and_a_wrong_one_is_named(hub: Hub, fake: FakeHub) -> None:
     assert hub.repository(REPO, fake.commit(REPO)).commit == fake.commit(REPO)
-    with pytest.raises(HubError, match=r"at v2: there is no such revision") as caught:
+    with pytest.raises(FetchError, match=r"at v2: there is no such revision") as caught:
         hub.repository(REPO, "v2")
     assert caught.value.kind == "lock/no-such-revision"
 
 
 def test_a_missing_repository_and_a_gated_one_say_what_to_do(hub: Hub, fake: FakeHub) -> None:
-    with pytest.raises(HubError, match="there is no repository owner/none") as caught:
+    with pytest.raises(FetchError, match="there is no repository owner/none") as caught:
         hub.repository("owner/none")
     assert "HF_TOKEN" in (caught.value.hint or "")
     put(fake.root, "owner/gated", {"a.gguf": header("phi-4")})
-    with pytest.raises(HubError, match="owner/gated is gated") as caught:
+    with pytest.raises(FetchError, match="owner/gated is gated") as caught:
         hub.repository("owner/gated")
     assert caught.value.kind == "lock/gated"
 
 
-def test_the_token_goes_to_the_hub_and_to_nobody_else(
-    hub: Hub, fake: FakeHub, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_token_goes_to_the_hub_and_to_nobody_else(fake: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", fake.token)
+    hub = Hub(fake.url, QUICK)
     put(fake.root, "owner/gated", {"a.gguf": header("phi-4")})
     found = hub.repository("owner/gated")
     assert found.gated
-    hub.header("owner/gated", found.commit, found.files[0], parse)
+    hub.header(found, found.files[0], parse)
     by_host = {a.host: a.authorization for a in fake.asked}
     assert by_host == {"127.0.0.1": f"Bearer {fake.token}", "localhost": None}
 
@@ -126,13 +127,13 @@ def test_the_token_goes_to_the_hub_and_to_nobody_else(
 )
 def test_what_is_no_listing_is_refused(hub: Hub, fake: FakeHub, body: bytes, message: str) -> None:
     fake.faults = [Fault(on="/api/", body=body)]
-    with pytest.raises(HubError, match=message):
+    with pytest.raises(FetchError, match=message):
         hub.repository(REPO)
 
 
 def test_a_listing_without_end_is_refused(hub: Hub, fake: FakeHub) -> None:
     fake.faults = [Fault(on="/api/", body=b" " * 40_000_000)]
-    with pytest.raises(HubError, match="larger than 32 MiB"):
+    with pytest.raises(FetchError, match="larger than 32 MiB"):
         hub.repository(REPO)
 
 
@@ -215,7 +216,7 @@ def test_a_hub_that_falls_silent_is_given_up(hub: Hub, fake: FakeHub) -> None:
 def test_a_hub_that_drips_is_given_up(fake: FakeHub) -> None:
     hub = Hub(fake.url, Patience(silence=0.5, total=0.5))
     exc = fails(hub, fake, Fault(on="/cdn/", pause=0.1, times=99))
-    assert "sends too slowly" in str(exc)
+    assert "come too slowly" in str(exc)
 
 
 def test_a_file_that_changes_between_two_reads_is_noticed(hub: Hub, fake: FakeHub) -> None:
@@ -230,11 +231,11 @@ def test_a_file_with_another_hash_than_listed_is_noticed(hub: Hub, fake: FakeHub
 
 
 def test_a_file_of_another_size_than_listed_is_noticed(hub: Hub, fake: FakeHub) -> None:
-    commit, file = listed(hub)
+    pin, file = listed(hub)
     with (fake.root / REPO / FILE).open("ab") as opened:
         opened.write(b"more")
-    with pytest.raises(HubError) as caught:
-        hub.header(REPO, commit, file, parse)
+    with pytest.raises(FetchError) as caught:
+        hub.header(pin, file, parse)
     assert caught.value.kind in {"lock/changed", "lock/no-such-revision"}
 
 
@@ -245,11 +246,11 @@ def test_another_part_than_asked_for_is_refused(hub: Hub, fake: FakeHub) -> None
 
 @pytest.mark.parametrize("claim", [-100_000, 100_000])
 def test_a_wrong_content_length_is_no_endless_loop(hub: Hub, fake: FakeHub, claim: int) -> None:
-    commit, file = listed(hub)
+    pin, file = listed(hub)
     fake.faults = [Fault(on="/cdn/", claim=claim, ignore_range=True, times=99)]
     start = time.monotonic()
-    with pytest.raises(HubError):
-        hub.header(REPO, commit, file, parse)
+    with pytest.raises(FetchError):
+        hub.header(pin, file, parse)
     assert time.monotonic() - start < QUICK.total
 
 
@@ -269,7 +270,7 @@ def test_a_redirect_in_a_circle_is_left(hub: Hub, fake: FakeHub) -> None:
 
 def test_nobody_at_the_other_end_is_said_soon() -> None:
     start = time.monotonic()
-    with pytest.raises(HubError, match="tried 4 times"):
+    with pytest.raises(FetchError, match="tried 4 times"):
         Hub("http://127.0.0.1:9", QUICK).repository(REPO)
     assert time.monotonic() - start < 1
 
@@ -279,9 +280,9 @@ def test_nobody_at_the_other_end_is_said_soon() -> None:
 
 @pytest.mark.parametrize("path", [FILE, "small.gguf"])
 def test_no_more_is_read_than_the_header_and_one_chunk(hub: Hub, fake: FakeHub, path: str) -> None:
-    commit, file = listed(hub, path)
+    pin, file = listed(hub, path)
     fake.in_step = True
-    found = hub.header(REPO, commit, file, parse)
+    found = hub.header(pin, file, parse)
     deadline = time.monotonic() + 5
     while not any("/cdn/" in a.path for a in fake.asked) and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -9,7 +9,9 @@ import pytest
 
 from stackgen.domain.header import GgufHeader
 from stackgen.formats import gguf, safetensors
-from stackgen.io.hub import Hub, HubError, Parse, Patience
+from stackgen.io.client import FetchError, Patience
+from stackgen.io.headers import Parse
+from stackgen.io.hub import Hub
 from tests.support.fake_hub import FakeHub, serving
 from tests.support.gguf_builder import ARRAY, STRING, build_gguf
 from tests.support.hub_files import put
@@ -78,9 +80,9 @@ def refused(fake: FakeHub, path: str, parse: Parse[object]) -> None:
     found = hub.repository(REPO)
     file = next(f for f in found.files if f.path == path)
 
-    def read() -> HubError:
-        with pytest.raises(HubError) as caught:
-            hub.header(REPO, found.commit, file, parse)
+    def read() -> FetchError:
+        with pytest.raises(FetchError) as caught:
+            hub.header(found, file, parse)
         return caught.value
 
     start = time.perf_counter()

@@ -15,7 +15,7 @@ AREAS = frozenset({*STAGES, *registry.engine_names(), *registry.target_names()})
 """What can stand before the slash."""
 OTHER_NAMES = frozenset({"Template", "load_toml"})
 """Calls whose first argument looks like a kind and is a file."""
-MAKERS = dict.fromkeys(("error", "unknown", "problem", "_as_pydantic_says", "HubError"), "error") | {
+MAKERS = dict.fromkeys(("error", "unknown", "problem", "_as_pydantic_says", "FetchError"), "error") | {
     "warning": "warning"
 }
 """Functions that make a finding of the kind that is their first argument, and its severity."""
