@@ -23,6 +23,7 @@ from stackgen.cli.output import (
     StackPath,
     drop_output,
     fail,
+    load,
     note,
     open_streams,
     page,
@@ -162,13 +163,7 @@ def render(
     locked: Locked = False,
 ) -> None:
     """Write every file of a stack that fits. Touches only files that it owns."""
-    from stackgen import app
-
-    try:
-        loaded = app.load(stack)
-    except app.WrongStackError as exc:
-        print_diagnostics(exc.diagnostics, exc.source)
-        raise typer.Exit(EXIT_WRONG) from exc
+    loaded = load(stack)
     if locked:
         require_lock(loaded)
     raise typer.Exit(_render(loaded, out, tuple(target or ()), check=check, diff=diff, force=force))

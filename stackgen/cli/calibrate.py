@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from stackgen.cli.output import EXIT_WRONG, fail, note, page, print_diagnostics
+from stackgen.cli.output import fail, load, note, page
 
 
 def calibrate(
@@ -21,7 +21,6 @@ def calibrate(
     ] = None,
 ) -> None:
     """Compare a load log with the plan, and print the `measured` entry that follows from it."""
-    from stackgen import app
     from stackgen.app import calibration
     from stackgen.report.calibrate import entry, show, show_loads
 
@@ -30,11 +29,7 @@ def calibrate(
         sys.stdout.write(show_loads(found, page()))
         note("there is no stack.yaml here to compare it with; name one as the second argument")
         return
-    try:
-        loaded = app.load(stack or Path())
-    except app.WrongStackError as exc:
-        print_diagnostics(exc.diagnostics, exc.source)
-        raise typer.Exit(EXIT_WRONG) from exc
+    loaded = load(stack or Path())
     done = calibration.calibrate(loaded, found, use)
     sys.stdout.write(show(done.calibrations, page()))
     if done.strangers:

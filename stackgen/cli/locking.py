@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stackgen.cli.output import EXIT_OUT_OF_DATE, EXIT_WRONG, console, fail, note, print_diagnostics
+from stackgen.cli.output import EXIT_OUT_OF_DATE, EXIT_WRONG, console, fail, load, note, print_diagnostics
 
 if TYPE_CHECKING:
     from stackgen.app import Loaded
@@ -156,14 +156,8 @@ def _size(size: int) -> str:
 
 def _load(words: list[str] | None) -> tuple["Loaded", tuple[str, ...]]:
     """The stack and the models that a command line names; ends the command when they are wrong."""
-    from stackgen import app
-
     stack, models = _split(words or [])
-    try:
-        loaded = app.load(stack)
-    except app.WrongStackError as exc:
-        print_diagnostics(exc.diagnostics, exc.source)
-        raise typer.Exit(EXIT_WRONG) from exc
+    loaded = load(stack)
     for name in models:
         if name not in loaded.stack.models:
             fail(f"the stack has no model {name!r}", f"it has: {', '.join(loaded.stack.models) or 'none'}")

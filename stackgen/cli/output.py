@@ -63,6 +63,17 @@ def print_diagnostics(
     sys.stderr.write(("\n" if blank else "") + show(diagnostics, source, width=width, color=color))
 
 
+def load(stack: Path) -> "Loaded":
+    """The stack; ends with its findings when it is wrong."""
+    from stackgen import app
+
+    try:
+        return app.load(stack)
+    except app.WrongStackError as exc:
+        print_diagnostics(exc.diagnostics, exc.source)
+        raise typer.Exit(EXIT_WRONG) from exc
+
+
 def require_lock(loaded: "Loaded") -> None:
     """End with exit status 3 unless every model is locked as it is asked for."""
     from stackgen import app
