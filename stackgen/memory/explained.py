@@ -1,6 +1,7 @@
 """Whether the rules cover a model: every matrix of its blocks must have a part in some graph."""
 
 import re
+from typing import Final
 
 from stackgen.domain.facts import Layer, ModelFacts
 from stackgen.memory.errors import UnknownArchitecture
@@ -26,8 +27,7 @@ _KNOWN_APART = re.compile(
     r"|per_layer_(token_embd|model_proj|proj_norm)|altup_(proj|unembd_proj)|cls(\.output|\.norm)?|dense_\d+(\.\w+)?)"
     r"\.(weight|bias|scale|input_scale)"
 )
-# What architectures do that neither keys nor tensors show.
-_NOT_MODELLED = {
+NOT_MODELLED: Final = {
     "clef": "decision blocks beside the trunk",
     "cogvlm": "experts for images",
     "deepseek4": "compressed caches and hyper-connections",
@@ -47,11 +47,12 @@ _NOT_MODELLED = {
     "t5encoder": "relative positions in buckets",
     "wavtokenizer-dec": "audio output",
 }
+"""What architectures do that neither keys nor tensors show, and no rule counts."""
 
 
 def require_explained(facts: ModelFacts) -> None:
     """Raise UnknownArchitecture when the file holds a matrix that no rule reads, or does what no rule counts."""
-    if reason := _NOT_MODELLED.get(facts.architecture):
+    if reason := NOT_MODELLED.get(facts.architecture):
         raise UnknownArchitecture(facts.architecture, [reason])
     if facts.number("num_loops", 1) > 1:
         raise UnknownArchitecture(facts.architecture, ["blocks that run in loops (`num_loops`)"])

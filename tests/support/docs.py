@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from tests.support import reference
+from tests.support import reference, verified
 from tests.support.cli import ROOT
 
 PAGES: Final = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -136,7 +136,8 @@ MAKERS: Final[dict[str, Callable[[list[str], Path], str]]] = {
     "what-runs": lambda *_: reference.what_runs(),
     "roles": lambda words, _: reference.roles(*words),
     "command": lambda words, _: reference.command(*words),
-    "oracle": lambda *_: reference.oracle(),
+    "oracle": lambda *_: verified.summary(),
+    "architectures": lambda *_: verified.architectures(),
     "cards": lambda words, _: reference.cards(*words),
     "json-keys": lambda words, _: reference.json_keys(*words),
 }

@@ -15,6 +15,7 @@ from stackgen.io.local import read_gguf
 
 TESTS = Path(__file__).parents[1]
 TERMS = ("model", "context", "compute")
+BATCHES = ("public", "more", "random", "second", "third", "mixed")
 
 
 @dataclass(frozen=True)
@@ -111,8 +112,9 @@ def percentile(values: list[tuple[float, str]], p: int) -> float:
     return ranked[-(-len(ranked) * p // 100) - 1]
 
 
+@cache
 def score(name: str) -> tuple[Score, Score]:
-    """(GPUs, host) over a file of cases."""
+    """(GPUs, host) over a file of cases, worked out once."""
     gpus, host = Score(), Score()
     for c in cases(name):
         estimate = stackgen.estimate(c.header, c.argv, c.devices)

@@ -237,18 +237,6 @@ def _option(name: str, kind: Any, about: OptionInfo) -> str:
     return f"{spelled} {'|'.join(words) or about.metavar or name.upper()}"
 
 
-def oracle() -> str:
-    """On what the memory model is checked; the bounds are those of tests/memory/test_oracle.py."""
-    files = [path for path in (ROOT / "tests" / "oracle").glob("cases_*.jsonl") if "refused" not in path.stem]
-    lines = [json.loads(line) for path in files for line in path.read_text("utf-8").splitlines()]
-    models = {case["header"] for case in lines}
-    return (
-        f"Every test run compares it with the engine's own answers for {len(lines)} command lines over "
-        f"{len(models)} models. Weights, caches\nand states agree in each of them to the MiB. The total of a GPU is "
-        "off by 2.1 % at most, and in 95 of 100 places by no more than 0.5 %."
-    )
-
-
 def cards() -> str:
     """The names of all graphics cards, by vendor and generation, with what the driver offers."""
     known = [card for name in gpus.names() if (card := gpus.gpu(name))]
