@@ -1,9 +1,10 @@
-"""`stackgen lock` for twenty models over a link of 50 ms: time in round trips, requests, and bytes.
+"""`stackgen lock` for twenty models over a link of 50 ms: round trips, seconds, requests, and bytes.
 
     python benchmarks/lock.py [MODELS] [MILLISECONDS] [TOKENS]
 
 The hub runs in a process of its own. A round trip is added to each connection and to each answer; imports are
-not counted. Headers have the size of real ones: nearly all of it is a tokenizer of 150,000 tokens.
+not counted. Headers have the size of real ones: nearly all of it is a tokenizer of 150,000 tokens. How many
+round trips wait for one another is what ten times the latency adds, so that the machine's speed is not in it.
 """
 
 import os
@@ -90,29 +91,38 @@ def _warm_up() -> None:
     huggingface_hub.get_session()
 
 
-def main() -> None:
-    """Print the figures."""
-    models = int(sys.argv[1]) if len(sys.argv) > 1 else 20
-    latency = float(sys.argv[2]) / 1000 if len(sys.argv) > 2 else 0.05
-    tokens = int(sys.argv[3]) if len(sys.argv) > 3 else TOKENS
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder, "hub")
-        headers = fill(root, models, tokens)
-        os.environ["XDG_CACHE_HOME"] = str(Path(folder, "cache"))
+def measure(root: Path, models: int, latency: float) -> tuple[float, float, int, int]:
+    """Seconds, seconds of this process's CPU, requests and bytes of one lock with an empty cache."""
+    with tempfile.TemporaryDirectory() as cache:
+        os.environ["XDG_CACHE_HOME"] = cache
         command = [sys.executable, __file__, "--serve", str(root), str(latency)]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
             assert server.stdin is not None
             assert server.stdout is not None
             url = server.stdout.readline().strip()
-            _warm_up()
+            before = time.process_time()
             seconds = lock(url, models)
+            cpu = time.process_time() - before
             server.stdin.write("\n")
             server.stdin.flush()
             requests, sent = map(int, server.stdout.readline().split())
             server.stdin.write("\n")
-    print(
-        f"{seconds / latency:5.1f} round trips of {latency * 1000:.0f} ms  {seconds:.2f} s  {models} models"
-    )
+    return seconds, cpu, requests, sent
+
+
+def main() -> None:
+    """Print the figures."""
+    models = int(sys.argv[1]) if len(sys.argv) > 1 else 20
+    latency = float(sys.argv[2]) / 1000 if len(sys.argv) > 2 else 0.05
+    tokens = int(sys.argv[3]) if len(sys.argv) > 3 else TOKENS
+    _warm_up()
+    with tempfile.TemporaryDirectory() as folder:
+        headers = fill(Path(folder), models, tokens)
+        seconds, cpu, requests, sent = measure(Path(folder), models, latency)
+        slow = measure(Path(folder), models, 10 * latency)[0]
+    trips = (slow - seconds) / (9 * latency)
+    print(f"{trips:5.1f} round trips wait for one another")
+    print(f"{seconds:5.2f} s for {models} models at {latency * 1000:.0f} ms, {cpu:.2f} s of CPU time in them")
     print(
         f"{requests / models:5.1f} requests per model: repository, file, and where the hub sends for its bytes"
     )

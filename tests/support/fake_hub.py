@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import Message
@@ -70,6 +70,8 @@ class FakeHub(ThreadingHTTPServer):
         self.asked: list[Asked] = []
         self.latency = 0.0
         """Seconds for a round trip: added to each connection, and to each answer."""
+        self.meet: Callable[[str], object] = lambda _: None
+        """Called with the path of each request before it is answered."""
         self.in_step = False
         """Send the next piece only when the client has taken the last one out of its socket."""
         self.big: dict[str, int] = {}
@@ -171,6 +173,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         time.sleep(self.server.latency)
         path = urllib.parse.unquote(urllib.parse.urlsplit(self.path).path)
+        self.server.meet(path)
         fault = self.server.take(path)
         if fault.status is not None:
             self._answer(fault.status, fault.body or b"", fault.headers, fault)
