@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
 
+from stackgen.app.loading import Loaded
+from stackgen.app.planning import known_models
 from stackgen.app.witness import LLAMA_SERVER
 from stackgen.domain.calibration import Calibration
 from stackgen.domain.failure import Failure
@@ -12,9 +13,6 @@ from stackgen.domain.footprint import Memory
 from stackgen.domain.linked import LinkedService, LinkedUse
 from stackgen.domain.loadlog import LoadLog
 from stackgen.domain.plan import KnownModel, Resident
-
-if TYPE_CHECKING:
-    from stackgen.app import Loaded
 
 _NO_SIZES = "builds of 2026 print them from verbosity 4 on: start llama-server with `-lv 4`"
 
@@ -55,7 +53,7 @@ def loads(text: str) -> tuple[LoadLog, ...]:
     return found
 
 
-def calibrate(loaded: "Loaded", found: Sequence[LoadLog], wanted: str | None = None) -> Calibrated:
+def calibrate(loaded: Loaded, found: Sequence[LoadLog], wanted: str | None = None) -> Calibrated:
     """The loads beside the plan; `wanted` (service/model) says what the only, or the last one, is of.
 
     Raises Failure when nothing can be told apart.
@@ -85,29 +83,23 @@ def calibrate(loaded: "Loaded", found: Sequence[LoadLog], wanted: str | None = N
     )
 
 
-def _candidates(loaded: "Loaded") -> list[_Candidate]:
-    from stackgen import app
-    from stackgen.lock import freshness
-
-    stack = loaded.stack
-    entries = freshness.usable(stack.models, loaded.lock).entries
+def _candidates(loaded: Loaded) -> list[_Candidate]:
+    known = known_models(loaded.stack, loaded.lock)
     return [
-        _Candidate(service, use, app.know(use.model, entries.get(use.model.name)))
-        for service in stack.services.values()
+        _Candidate(service, use, known[use.model.name])
+        for service in loaded.stack.services.values()
         if service.engine == LLAMA_SERVER
         for use in service.models
     ]
 
 
-def _compare(loaded: "Loaded", chosen: _Candidate, load: LoadLog) -> Calibration:
-    from stackgen import app, registry
+def _compare(loaded: Loaded, chosen: _Candidate, load: LoadLog) -> Calibration:
+    from stackgen import registry
     from stackgen.engines.llama_server.demand import params_of
     from stackgen.engines.llama_server.effective import case
-    from stackgen.lock import freshness
     from stackgen.plan.calibrate import compare
 
-    entries = freshness.usable(loaded.stack.models, loaded.lock).entries
-    known = {name: app.know(model, entries.get(name)) for name, model in loaded.stack.models.items()}
+    known = known_models(loaded.stack, loaded.lock)
     demand = registry.engine(LLAMA_SERVER).demand(chosen.service, known)
     resident = next((r for r in demand.residents if r.use == chosen.use.id), None) or _unknown(chosen)
     gpus = tuple(gpu.index for gpu in chosen.service.gpus)

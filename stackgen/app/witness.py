@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stackgen.app.loading import Loaded
 from stackgen.domain.diagnostic import Diagnostic, YamlPath, error, warning
 from stackgen.domain.facts import ModelFacts
 from stackgen.domain.failure import Failure
@@ -14,7 +15,6 @@ from stackgen.domain.plan import Plan
 from stackgen.domain.witness import TERMS, TOLERANCE, Comparison
 
 if TYPE_CHECKING:
-    from stackgen.app import Loaded
     from stackgen.io.sparse import Head
 
 LLAMA_SERVER = "llama-server"
@@ -46,7 +46,7 @@ def of_file(model: Path, params: LlamaParams, devices: tuple[int, ...], folder: 
     return compare(model.name, derive(read_gguf(model)), params, devices, said)
 
 
-def of_plan(loaded: "Loaded", planned: Plan, folder: Path | None) -> tuple[Plan, tuple[Comparison, ...]]:
+def of_plan(loaded: Loaded, planned: Plan, folder: Path | None) -> tuple[Plan, tuple[Comparison, ...]]:
     """Every model of every llama-server; the plan gets a finding for each that differs or was not answered."""
     from stackgen.spec import allow
 
@@ -114,7 +114,7 @@ def differences(compared: Comparison, path: YamlPath) -> Iterator[Diagnostic]:
     )
 
 
-def _questions(loaded: "Loaded", planned: Plan) -> Iterator[_Question]:
+def _questions(loaded: Loaded, planned: Plan) -> Iterator[_Question]:
     from stackgen.engines.llama_server.demand import free_bytes, params_of
     from stackgen.engines.llama_server.effective import case
 
@@ -132,7 +132,7 @@ def _questions(loaded: "Loaded", planned: Plan) -> Iterator[_Question]:
             )
 
 
-def _heads(loaded: "Loaded", use: LinkedUse) -> "tuple[Head, ...] | None":
+def _heads(loaded: Loaded, use: LinkedUse) -> "tuple[Head, ...] | None":
     """The header's bytes: from the file here, from the cache that locking filled, or from the catalog."""
     from stackgen.facts.known import in_catalog
     from stackgen.io import sparse

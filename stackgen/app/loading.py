@@ -1,0 +1,68 @@
+"""A stack file and its lock, read, parsed and linked."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from stackgen import registry
+from stackgen.app import locking
+from stackgen.domain.diagnostic import Diagnostic, Severity, StackError
+from stackgen.domain.linked import LinkedStack
+from stackgen.domain.lock import Lock
+from stackgen.domain.source import Source
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Loaded:
+    """A stack file that parses and links."""
+
+    source: Source
+    stack: LinkedStack
+    file: Path
+    lock: Lock = field(default_factory=Lock)
+    """What stands beside the stack file, fresh or not."""
+
+
+class WrongStackError(Exception):
+    """The stack file is wrong; carries its source, so that a report can show the places."""
+
+    def __init__(self, source: Source, diagnostics: tuple[Diagnostic, ...]) -> None:
+        super().__init__(f"{source.name}: {len(diagnostics)} findings")
+        self.source = source
+        self.diagnostics = diagnostics
+
+
+def load(path: Path) -> Loaded:
+    """Read, parse and link a stack file, or the one in a folder, and read its lock.
+
+    Raises InputError, LockError and WrongStackError.
+    """
+    from stackgen.data import gpus
+    from stackgen.io import stackfile
+    from stackgen.spec.link import link
+    from stackgen.spec.parse import parse
+    from stackgen.spec.source import read
+
+    file = stackfile.find(path)
+    text = stackfile.read(file)
+    source = Source(name=str(file), text=text)
+    try:
+        source = read(str(file), text)
+        stack = link(
+            parse(source),
+            engines=registry.engines(),
+            platforms=registry.platforms(),
+            gpu=gpus.gpu,
+            gpu_names=gpus.names,
+        )
+    except StackError as exc:
+        raise WrongStackError(source, exc.diagnostics) from exc
+    return Loaded(source=source, stack=stack, file=file, lock=locking.read(file))
+
+
+def unlocked(loaded: Loaded) -> tuple[Diagnostic, ...]:
+    """Models that are not locked as they are asked for."""
+    from stackgen.lock import freshness
+
+    return tuple(
+        d for d in freshness.findings(loaded.stack.models, loaded.lock) if d.severity is Severity.ERROR
+    )

@@ -1,0 +1,108 @@
+"""From a plan to the text of every file, by way of workloads."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from stackgen import registry
+from stackgen.domain.diagnostic import Diagnostic, StackError, error, has_errors
+from stackgen.domain.plan import Plan
+from stackgen.domain.source import Source
+
+if TYPE_CHECKING:
+    from stackgen.domain.document import Document
+    from stackgen.domain.workload import Deployment
+    from stackgen.io.tree import RenderedFile
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Output:
+    """Rendered files by target and by path below the output folder, and what could not be expressed."""
+
+    files: Mapping[str, Mapping[PurePosixPath, "RenderedFile"]]
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def render(planned: Plan, source: Source, targets: Sequence[str] = ()) -> Output:
+    """Every file of a plan, for the targets named, or for all platforms.
+
+    A target whose platform no host has renders nothing, so that files of a platform given up are removed.
+    Raises StackError when something cannot be expressed; nothing is written.
+    """
+    from stackgen.spec import allow
+
+    deployment = deploy(planned, PurePosixPath(source.name).name)
+    files: dict[str, Mapping[PurePosixPath, RenderedFile]] = {}
+    found: list[Diagnostic] = []
+    for name in targets or sorted(registry.platforms()):
+        target = registry.targets()[name]
+        if target.platform and not any(h.host.platform == name for h in deployment.hosts):
+            files[name] = {}
+            continue
+        rendered = target.render(deployment)
+        found.extend(rendered.diagnostics)
+        files[name] = _texts(rendered.documents, found)
+    told = allow.noted(found, planned.stack.stack.allow)
+    if has_errors(told):
+        raise StackError(told)
+    return Output(files=files, diagnostics=told)
+
+
+def _texts(documents: "Iterable[Document]", found: list[Diagnostic]) -> dict[PurePosixPath, "RenderedFile"]:
+    from stackgen.emit import EmitError, to_text
+    from stackgen.io.tree import RenderedFile
+
+    files: dict[PurePosixPath, RenderedFile] = {}
+    for document in documents:
+        if document.path in files:
+            text = f"two services want to write {document.path}"
+            found.append(error("render/same-path", (), text, "rename one of them"))
+            continue
+        try:
+            text = to_text(document)
+        except EmitError as exc:
+            place = ".".join(map(str, exc.path))
+            found.append(
+                error("render/inexpressible", (), f"{document.path} at {place or 'its top'}: {exc.message}")
+            )
+            continue
+        files[document.path] = RenderedFile(text=text, executable=document.executable)
+    return files
+
+
+def deploy(planned: Plan, source_name: str) -> "Deployment":
+    """Workloads per host: the waist between engines and targets."""
+    from stackgen.domain.workload import Deployment, HostDeployment
+    from stackgen.plan.ledger import most_of
+
+    engines = registry.engines()
+    groups = _group_names(planned.stack.exclusive)
+
+    def host(name: str) -> HostDeployment:
+        services = [s for s in planned.services.values() if s.linked.host.name == name]
+        return HostDeployment(
+            host=planned.stack.hosts[name],
+            workloads=tuple(
+                replace(
+                    engines[s.linked.engine].lower(s, planned),
+                    exclusive=tuple(g for g, members in groups if s.linked.name in members),
+                )
+                for s in services
+            ),
+        )
+
+    return Deployment(
+        name=planned.stack.name,
+        source=source_name,
+        hosts=tuple(host(name) for name in planned.stack.hosts),
+        volumes=planned.stack.volumes,
+        exclusive=groups,
+        downloads=planned.downloads,
+        gpu_memory={name: most_of(service) for name, service in planned.services.items()},
+        deploy=planned.stack.stack.deploy,
+    )
+
+
+def _group_names(exclusive: Iterable[frozenset[str]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    return tuple(("-or-".join(sorted(group)), tuple(sorted(group))) for group in exclusive)
