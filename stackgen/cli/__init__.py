@@ -154,7 +154,10 @@ def render(
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="DIR", help="output folder, such as a GitOps checkout")
     ] = Path("out"),
-    target: Annotated[list[str] | None, typer.Option(help="render only this target (repeatable)")] = None,
+    target: Annotated[
+        list[str] | None,
+        typer.Option(help="render only this target (repeatable); without it, the hosts' platforms"),
+    ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="write nothing; exit 3 when the folder is out of date")
     ] = False,

@@ -22,7 +22,9 @@ def read(path: Path) -> str | None:
     except FileNotFoundError:
         return None
     except UnicodeDecodeError as exc:
-        raise InputError(f"{path} is not UTF-8 text", "restore it from git, or delete it and lock anew") from exc
+        raise InputError(
+            f"{path} is not UTF-8 text", "restore it from git, or delete it and lock anew"
+        ) from exc
     except OSError as exc:
         raise InputError(f"{path}: {exc.strerror or exc}") from exc
 

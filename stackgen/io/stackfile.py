@@ -17,7 +17,9 @@ def find(path: Path) -> Path:
     if path.is_dir():
         path = path / "stack.yaml"
         if not path.is_file():
-            raise InputError(f"there is no stack.yaml in {path.parent}", "name the file, or the folder that holds it")
+            raise InputError(
+                f"there is no stack.yaml in {path.parent}", "name the file, or the folder that holds it"
+            )
     elif not path.exists():
         raise InputError(f"{path} does not exist", "name a stack.yaml or the folder that holds it")
     return path

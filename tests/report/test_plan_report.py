@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -25,7 +26,10 @@ SOURCE = Source(name="stack.yaml", text="", data={"name": "test"}, positions=Pos
 
 def sample(limit: int = 2) -> Plan:
     box = host(ram=64)
-    models = {"big": {"gpus": {0: 14, 1: 13}, "ram": 2, "pinned": True}, "small": {"gpus": {0: 9}}}
+    models: dict[str, dict[str, Any]] = {
+        "big": {"gpus": {0: 14, 1: 13}, "ram": 2, "pinned": True},
+        "small": {"gpus": {0: 9}},
+    }
     linked = stack(
         [box],
         [service("r", box, models, limit=limit)],

@@ -100,7 +100,9 @@ def _rendered(words: list[str], folder: Path) -> str:
     """One of these files, or the part of it from the line that begins with a word to the next line as far left."""
     stack, name, *part = words
     out = folder / "rendered"
-    done = shell(shlex.join(["stackgen", "render", stack, "-o", str(out)]), folder)
+    done = shell(
+        shlex.join(["stackgen", "render", stack, "--target", name.split("/")[0], "-o", str(out)]), folder
+    )
     if not (out / name).is_file():
         raise LookupError(done.stdout)
     lines = (out / name).read_text("utf-8").splitlines()
