@@ -240,7 +240,7 @@ def main() -> None:
             cli()
         finally:
             sys.stdout.flush()
-            gc.freeze()  # or the exit looks three times for cycles in all that it is about to give back
+            gc.freeze()  # or the exit searches all that it is about to give back for cycles
     except Failure as exc:
         note(f"stackgen: {exc}" + (f"\n  hint: {exc.hint}" if exc.hint else ""))
         sys.exit(exc.status)
