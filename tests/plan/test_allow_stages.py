@@ -14,10 +14,10 @@ def test_a_target_finding_can_be_allowed(tmp_path: Path) -> None:
     allowed.write_text(
         exposed + "\nallow:\n  - {kind: render/expose-without-proxy, reason: a proxy of ours does it}\n"
     )
-    told = stackgen("render", plain, "-o", tmp_path / "a")
-    assert "warning: " in told.err
-    assert "[render/expose-without-proxy]" in told.err
-    quiet = stackgen("render", allowed, "-o", tmp_path / "b")
-    assert "(allowed: a proxy of ours does it)" in " ".join(quiet.err.split())
-    assert "warning: " not in quiet.err
+    told = " ".join(stackgen("render", plain, "-o", tmp_path / "a").err.split())
+    assert ": warning: " in told
+    assert "[render/expose-without-proxy]" in told
+    quiet = " ".join(stackgen("render", allowed, "-o", tmp_path / "b").err.split())
+    assert "(allowed: a proxy of ours does it)" in quiet
+    assert ": warning: " not in quiet
     assert "allow/unused" not in stackgen("plan", allowed).err
