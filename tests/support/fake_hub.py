@@ -67,7 +67,9 @@ class FakeHub(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), _Handler)
         self.root, self.token, self.gated = root, token, gated
         self.faults: list[Fault] = []
-        self.asked: list[Asked] = []
+        self._asked: list[Asked] = []
+        self._busy = 0
+        self._idle = threading.Condition()
         self.latency = 0.0
         """Seconds for a round trip: added to each connection, and to each answer."""
         self.meet: Callable[[str], object] = lambda _: None
@@ -131,6 +133,25 @@ class FakeHub(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
     @property
+    def asked(self) -> list[Asked]:
+        """What was asked for; waits for requests that a client has its answer to, but that are not written down yet."""
+        with self._idle:
+            self._idle.wait_for(lambda: not self._busy, timeout=5)
+        return self._asked
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """While a request is being answered."""
+        with self._idle:
+            self._busy += 1
+        try:
+            yield
+        finally:
+            with self._idle:
+                self._busy -= 1
+                self._idle.notify_all()
+
+    @property
     def sent(self) -> int:
         """Bytes of file contents that clients took in."""
         return sum(a.sent for a in self.asked if "/cdn/" in a.path or "/resolve/" in a.path)
@@ -171,6 +192,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.do_GET()
 
     def do_GET(self) -> None:
+        with self.server.answering():
+            self._get()
+
+    def _get(self) -> None:
         time.sleep(self.server.latency)
         path = urllib.parse.unquote(urllib.parse.urlsplit(self.path).path)
         self.server.meet(path)
@@ -293,7 +318,7 @@ class _Handler(BaseHTTPRequestHandler):
         if fault.claim:
             self.close_connection = True
         with self.server.lock:
-            self.server.asked.append(
+            self.server._asked.append(
                 Asked(
                     method=self.command,
                     path=self.path,
