@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from stackgen.app import Loaded
     from stackgen.app.locking import Relock
     from stackgen.app.resolving import Progress
-    from stackgen.domain.lock import Lock
+    from stackgen.domain.lock import Lock, Pin
 
 StackAndModels = Annotated[
     list[str] | None,
@@ -137,15 +137,20 @@ def _untouched(old: "Lock", reached: Sequence[str]) -> str:
 def _changes(old: "Lock", new: "Lock") -> Iterator[str]:
     """What a lock has otherwise than the one before."""
     for name, entry in sorted(new.entries.items()):
-        before = old.entries.get(name)
-        commit = (entry.pin.commit or "")[:12]
+        before, source = old.entries.get(name), entry.request.source[1]
         if before is None or before.request != entry.request:
-            yield f"locked {name}: {entry.pin.repo} at {commit}"
+            yield f"locked {name}: {f'{entry.pin.repo} at {_short(entry.pin)}' if entry.pin.repo else source}"
         elif before.pin.commit != entry.pin.commit:
-            yield f"moved {name}: {entry.pin.repo} from {(before.pin.commit or '')[:12]} to {commit}"
+            yield f"moved {name}: {entry.pin.repo} from {_short(before.pin)} to {_short(entry.pin)}"
+        elif before.pin != entry.pin:
+            yield f"moved {name}: {source} has other contents"
     for name in sorted(old.entries.keys() - new.entries.keys()):
         yield f"dropped {name}"
     yield f"stack.lock: {len(new.entries)} models, {_size(sum(e.pin.size for e in new.entries.values()))}"
+
+
+def _short(pin: "Pin") -> str:
+    return (pin.commit or "")[:12]
 
 
 def _size(size: int) -> str:

@@ -34,7 +34,7 @@ def script(downloads: Sequence[Download], folder: str = "") -> Template:
     """The script for these files; `folder` is where they go when its caller names none."""
     files = tuple(
         (
-            f"{download.repo}/resolve/{download.commit}/{_percent_encoded(file.path)}",
+            file.url or f"{download.repo}/resolve/{download.commit}/{_percent_encoded(file.path)}",
             str(file.size),
             f"sha256:{file.sha256}" if file.sha256 else f"git:{file.oid}",
             str(file.target),

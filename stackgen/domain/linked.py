@@ -52,7 +52,7 @@ class ModelRequest(NamedTuple):
     def source(self) -> tuple[str, str]:
         """The key in stack.yaml that says where the weights come from, and what it says, less a quantization."""
         found = (("hf", self.repo), ("ollama", self.ollama), ("url", self.url), ("path", self.path))
-        return next((key, text) for key, text in found if text is not None)
+        return next(((key, text) for key, text in found if text is not None), ("path", ""))
 
 
 class LinkedModel(NamedTuple):

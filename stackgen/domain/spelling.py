@@ -84,3 +84,9 @@ def whole_number(text: str) -> str | None:
 def hub_mapping(text: str) -> str | None:
     """owner/repo:quant -> {hf: owner/repo:quant}."""
     return f"{{hf: {text}}}" if "/" in text else None
+
+
+def sha256(text: str) -> str | None:
+    """sha256:AB12... -> ab12..."""
+    match = re.fullmatch(r"(?:sha256[:-])?([0-9a-f]{64})(?:\s.*)?", text.strip().lower())
+    return match[1] if match else None

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from stackgen.domain import spelling
-from stackgen.domain.values import Duration, IpAddress, ModelId, Name, Size, Variable
+from stackgen.domain.values import Duration, IpAddress, ModelId, Name, Rate, Sha256, Size, Variable
 from stackgen.domain.wording import Form
 
 
@@ -62,6 +62,9 @@ class Host(Strict):
         default=None, description="name or IP address under which other hosts reach it"
     )
     ram: Size | None = Field(default=None, description="main memory")
+    download_rate: Rate | None = Field(
+        default=None, description="what comes in from the network, for the time that downloads take"
+    )
     gpus: Annotated[
         list[Annotated[str | Gpu, Form("a GPU name such as rtx-3090, or a mapping with `model`")]],
         Form("a list of GPU names, such as [rtx-3090, rtx-3090]"),
@@ -87,6 +90,11 @@ class Model(Strict):
     hf: str | None = Field(
         default=None, description="owner/repo:quant on the Hugging Face hub, as llama-server's -hf"
     )
+    ollama: str | None = Field(
+        default=None, description="name:tag of Ollama's library, or owner/name:tag, by its GGUF file"
+    )
+    url: str | None = Field(default=None, description="address of a file anywhere else; needs `sha256`")
+    sha256: Sha256 | None = Field(default=None, description="of the file at `url`, as sha256sum prints it")
     path: str | None = Field(default=None, description="a file or folder on the host")
     revision: str | None = Field(default=None, description="branch, tag or commit on the hub")
     file: str | None = Field(
@@ -105,8 +113,11 @@ class Model(Strict):
 
     @model_validator(mode="after")
     def _one_source(self) -> "Model":
-        if (self.hf is None) == (self.path is None):
-            raise ValueError("give exactly one of `hf` (a hub repository) and `path` (a local file)")
+        if sum(source is not None for source in (self.hf, self.ollama, self.url, self.path)) != 1:
+            raise ValueError(
+                "give exactly one of `hf` (a hub repository), `ollama` (a model of its library), `url` (an "
+                "address) and `path` (a file on the host)"
+            )
         return self
 
 

@@ -1,6 +1,7 @@
 """Sizes and durations as written in stack.yaml; the only place that knows 1024 from 1000."""
 
 import re
+from math import ceil
 from typing import Final
 
 KIB: Final = 1024
@@ -42,6 +43,16 @@ def parse_size(text: str) -> int:
     return int(int(match[1] + fraction) * unit // 10 ** len(fraction))
 
 
+def parse_rate(text: str) -> int:
+    """Bytes per second of a rate such as `100Mbit/s` or `12 MB/s`. Raises ValueError with what is allowed."""
+    match = re.fullmatch(r"(.*?)(bit|B)/s\s*", text)
+    try:
+        return parse_size(f"{match[1]}B" if match else "") // (8 if match and match[2] == "bit" else 1)
+    except ValueError:
+        form = "write a number and a unit, such as 100Mbit/s or 12MB/s"
+        raise ValueError(f"{text!r} is not a rate; {form}") from None
+
+
 def _near_unit(unit: str) -> str:
     if not unit:
         return " (the unit is missing)"
@@ -55,6 +66,17 @@ def parse_duration(text: str) -> int:
     if match is None or match[2] not in DURATION_UNITS:
         raise ValueError(f"{text!r} is not a duration; write a number and s, m, h or d, such as 30m")
     return int(match[1]) * DURATION_UNITS[match[2]]
+
+
+def show_duration(seconds: float) -> str:
+    """A duration for people, rounded up: `40 s`, `25 min`, `3 h 5 min`."""
+    minutes = ceil(seconds / 60)
+    if seconds <= 60:
+        return f"{ceil(seconds)} s"
+    hours, minutes = divmod(minutes, 60)
+    return " ".join(
+        part for part in (f"{hours} h" if hours else "", f"{minutes} min" if minutes else "") if part
+    )
 
 
 def show_size(size: int) -> str:

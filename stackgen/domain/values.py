@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from stackgen.domain import spelling
-from stackgen.domain.units import parse_duration, parse_size
+from stackgen.domain.units import parse_duration, parse_rate, parse_size
 from stackgen.domain.wording import Form, shown
 
 
@@ -41,6 +41,20 @@ Duration = Annotated[
 ]
 """Seconds, written with a unit."""
 
+Rate = Annotated[
+    int,
+    _with_unit(parse_rate, "a unit, such as 100Mbit/s or 12MB/s"),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^\s*\d+(\.\d+)?\s*((k?B|[KMGT]i?B)|[kMG]bit)/s\s*$",
+            "examples": ["100Mbit/s"],
+        }
+    ),
+    Form("a rate such as 100Mbit/s"),
+]
+"""Bytes per second, written with a unit."""
+
 NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 Name = Annotated[
     str,
@@ -62,6 +76,14 @@ Variable = Annotated[
     Form("made of letters, digits and `_`, and must not begin with a digit", spelling.variable),
 ]
 """The name of an environment variable."""
+
+
+Sha256 = Annotated[
+    str,
+    Field(pattern=r"^[0-9a-f]{64}$"),
+    Form("the 64 hexadecimal digits that sha256sum prints", spelling.sha256),
+]
+"""The hash of a file."""
 
 
 def _ip_address(text: str) -> str:

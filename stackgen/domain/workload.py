@@ -116,7 +116,8 @@ class Workload:
 class DownloadFile:
     """One file: its path in the repository, and where it goes below the volume.
 
-    `sha256` proves it; a small file may have `oid` instead, git's own hash of a blob.
+    `sha256` proves it; a small file may have `oid` instead, git's own hash of a blob. `url` is where it is if
+    not on the hub.
     """
 
     path: str
@@ -124,6 +125,7 @@ class DownloadFile:
     size: int
     sha256: str | None = None
     oid: str | None = None
+    url: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,7 +6,7 @@ from stackgen.domain.diagnostic import Diagnostic, Severity, YamlPath, error
 from stackgen.domain.footprint import NOTHING, Basis, Memory
 from stackgen.domain.header import GgufHeader
 from stackgen.domain.linked import LinkedModel, ModelRequest
-from stackgen.domain.lock import LockEntry
+from stackgen.domain.lock import WEIGHTS, LockEntry, folder_of, web_path
 from stackgen.domain.plan import KnownModel
 from stackgen.facts import catalog
 from stackgen.facts.derive import derive
@@ -35,7 +35,7 @@ def from_lock(model: LinkedModel, entry: LockEntry) -> KnownModel:
         facts=entry.facts,
         basis=Basis.EXACT if entry.facts else Basis.DECLARED,
         file=str(entry.target(entry.pin.files[0])) if entry.pin.files else None,
-        mmproj_file=str(entry.target(projector)) if projector else None,
+        mmproj_file=str(entry.target(projector)) if projector else model.request.mmproj,
         mmproj=Memory((projector_of(entry.mmproj, entry.mmproj, Basis.MODELLED),))
         if entry.mmproj
         else NOTHING,
@@ -82,7 +82,7 @@ def in_catalog(request: ModelRequest) -> catalog.CatalogHit | None:
 
 def _quant(request: ModelRequest) -> str | None:
     """The quantization that is asked for, by itself or in a file's name such as Qwen3-4B-Q4_K_M.gguf."""
-    match = _QUANT.search(request.file or request.path or "")
+    match = _QUANT.search(request.file or request.path or web_path(request.url or ""))
     return request.quant or (match[1] if match else None)
 
 
@@ -97,8 +97,10 @@ def file_names(request: ModelRequest) -> tuple[str | None, str | None]:
 
     Without a lock the weights' name follows the hub's custom: the repository's name and the quantization.
     """
+    if request.ollama is not None:
+        return str(folder_of(request) / WEIGHTS), None
     if request.repo is None:
-        return request.path, request.mmproj
+        return request.path or web_path(request.url or ""), request.mmproj
     name = request.repo.rpartition("/")[2].removesuffix("-GGUF").removesuffix("-gguf")
     file = request.file or (f"{name}-{request.quant}.gguf" if request.quant else None)
     mmproj = f"{request.repo}/{request.mmproj}" if request.mmproj else None
@@ -118,8 +120,11 @@ def _unlocked(path: YamlPath, name: str, quant: str, spread: int) -> Diagnostic:
 def _unknown(model: LinkedModel) -> tuple[Diagnostic, ...]:
     request = model.request
     if request.repo is None:
-        text = f"{request.path} is not here to be read, so nothing is known of its memory"
-        return (error("facts/unknown-model", (*model.path, "path"), text, WAYS_OUT),)
+        key, source = request.source
+        why = "is not here to be read" if key == "path" else "is not locked"
+        text = f"{source} {why}, so nothing is known of its memory"
+        hint = WAYS_OUT if key == "path" else f"let `stackgen lock` read it, {WAYS_OUT}"
+        return (error("facts/unknown-model", (*model.path, key), text, hint),)
     quant = _quant(request)
     if not quant:
         # Files of a program of its own, such as an image model's: their memory is declared.

@@ -1,16 +1,24 @@
-"""Downloads locked files to a folder of this machine with huggingface_hub, and proves each by its hash."""
+"""Downloads locked files to a folder of this machine, and proves each by its hash.
+
+huggingface_hub gets what is on the hub.
+"""
 
 import hashlib
 import shutil
 from collections.abc import Callable
+from math import inf
 from pathlib import Path
+from typing import Final
 
 from stackgen.domain.failure import Failure
 from stackgen.domain.units import MIB, show_size
 from stackgen.domain.workload import Download, DownloadFile
-from stackgen.io.client import FetchError
+from stackgen.io.client import Again, Answer, Client, FetchError, Patience
 
 Tell = Callable[[str], None]
+PATIENCE: Final = Patience(attempts=50, total=inf)
+"""Weights take hours; a connection that breaks ten times on the way is nothing unusual."""
+_PLAIN: Final = {"Accept-Encoding": "identity"}
 NOTES = ".stackgen"
 """Where the state of downloads lies, beside that of the script that hosts run."""
 
@@ -49,7 +57,11 @@ def _require_room(folder: Path, need: int) -> None:
 def _fetch(download: Download, file: DownloadFile, folder: Path, endpoint: str | None) -> None:
     target = folder / file.target
     if not (target.is_file() and target.stat().st_size == file.size):
-        part = _transfer(download, file, folder, endpoint)
+        part = (
+            _transfer(download, file, folder, endpoint)
+            if file.url is None
+            else _from_address(file.url, file, _parts(download, folder) / f"{file.sha256}.part")
+        )
         if not _is_locked_one(part, file):
             part.unlink(missing_ok=True)
             raise Failure(f"what came for {file.target} is not the locked file", "run this again")
@@ -82,6 +94,32 @@ def _transfer(download: Download, file: DownloadFile, folder: Path, endpoint: st
         reason = " ".join(str(exc).split())[:300]
         hint = "run this again: it goes on where it broke; a gated repository needs a login: `hf auth login`"
         raise FetchError("lock/hub", f"{download.repo}: {file.path}: {reason}", hint) from exc
+
+
+def _from_address(url: str, file: DownloadFile, part: Path) -> Path:
+    """Raises FetchError."""
+
+    def take(answer: Answer) -> None:
+        ranged = answer.status_code == 206
+        with part.open("ab" if ranged else "wb") as opened:
+            for chunk in answer.chunks():
+                opened.write(chunk)
+                if opened.tell() > file.size:
+                    raise FetchError("lock/changed", f"{url} is larger than the locked file")
+        if _size(part) != file.size:
+            raise Again(f"the answer ended after {show_size(_size(part))}", 0.0 if answer.received else None)
+
+    part.parent.mkdir(parents=True, exist_ok=True)
+    if _size(part) > file.size:
+        part.unlink()
+    part.touch()
+    if _size(part) < file.size:
+        Client(PATIENCE).ask(url, url, lambda: {"Range": f"bytes={_size(part)}-", **_PLAIN}, take)
+    return part
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 def _is_there(file: DownloadFile, folder: Path) -> bool:

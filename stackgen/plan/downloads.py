@@ -21,7 +21,7 @@ def downloads(plan: Plan, lock: Lock) -> "tuple[Download, ...]":
     for service in plan.services.values():
         volume = service.linked.volumes.get(ROLE)
         for model in service.known:
-            if volume is not None and model in lock.entries:
+            if volume is not None and model in lock.entries and lock.entries[model].request.path is None:
                 users.setdefault((volume, model), []).append(service)
     return tuple(
         _download(model, volume, lock.entries[model], users[volume, model], _token(plan))
@@ -58,7 +58,14 @@ def _download(
         repo=entry.pin.repo or "",
         commit=entry.pin.commit or "",
         files=tuple(
-            DownloadFile(path=f.path, target=entry.target(f), size=f.size, sha256=f.sha256, oid=f.oid)
+            DownloadFile(
+                path=f.path,
+                target=entry.target(f),
+                size=f.size,
+                sha256=f.sha256,
+                oid=f.oid,
+                url=entry.url(f),
+            )
             for f in entry.pin.files
         ),
         hosts=tuple(sorted({s.linked.host.name for s in services})),

@@ -15,6 +15,13 @@ _ADDRESS = re.compile(
     r"(?:/(?:blob|resolve|tree|raw)/([^/?#\s]+)(?:/([^?#\s]+))?)?.*"
 )
 _QUANT = re.compile(r"(?:UD-)?(?:I?Q\d\w*|TQ\d_\d|BF16|F16|F32|MXFP4\w*)", re.IGNORECASE)
+_OLLAMA = re.compile(r"(?:[A-Za-z0-9][\w.-]*/)?[A-Za-z0-9][\w.-]*(?::[A-Za-z0-9][\w.-]*)?", re.ASCII)
+_OLLAMA_ADDRESS = re.compile(
+    r"(?:https?://)?(?:www\.)?(?:registry\.)?ollama\.(?:com|ai)/(?:library/)?([^?#\s]+)(?:[?#].*)?"
+)
+_URL = re.compile(r"https?://[^\s/?#\"'<>\\^`{|}]+(/[^\s?#\"'<>\\^`{|}]*)(?:\?[^\s#\"'<>\\^`{|}]*)?")
+_GOES_WITH: Final = {"hf": ("revision", "file", "files", "mmproj"), "path": ("mmproj",), "url": ("sha256",)}
+_OLLAMA_FORM: Final = "name:tag, such as qwen3:8b, or owner/name:tag"
 _FORM: Final = "owner/repo:quant, such as unsloth/Qwen3-30B-A3B-GGUF:Q4_K_M"
 
 
@@ -24,8 +31,13 @@ def check(models: dict[str, Model]) -> Iterator[Diagnostic]:
         path: YamlPath = ("models", name)
         if model.hf is not None:
             yield from _check_hf(model, model.hf, (*path, "hf"))
+        if model.ollama is not None:
+            yield from _check_ollama(model.ollama, (*path, "ollama"))
+        if model.url is not None:
+            yield from _check_url(model, model.url, path)
         if model.path is not None:
-            yield from _check_path(model, model.path, path)
+            yield from _check_path(model.path, (*path, "path"))
+        yield from _check_companions(model, path)
         for key in ("file", "mmproj"):
             yield from _check_file(getattr(model, key), (*path, key))
         for folder, file in model.files.items():
@@ -93,14 +105,40 @@ def _from_address(text: str) -> str:
     return f"write {' and '.join(parts)}"
 
 
-def _check_path(model: Model, text: str, path: YamlPath) -> Iterator[Diagnostic]:
+def _check_ollama(text: str, path: YamlPath) -> Iterator[Diagnostic]:
+    if _OLLAMA.fullmatch(text):
+        return
+    if address := _OLLAMA_ADDRESS.fullmatch(text.strip()):
+        yield _wrong(path, f"`{text}` is an address, not a model", f"write {address[1].strip('/')}")
+    elif text.startswith(("hf.co/", "huggingface.co/")):
+        yield _wrong(path, f"`{text}` is on the Hugging Face hub", f"write `hf: {text.partition('/')[2]}`")
+    else:
+        yield _wrong(path, f"`{text}` is no model of Ollama's library", f"write {_OLLAMA_FORM}")
+
+
+def _check_url(model: Model, text: str, path: YamlPath) -> Iterator[Diagnostic]:
+    match = _URL.fullmatch(text)
+    if match is None or not _is_inside(match[1].removeprefix("/")) or match[1].endswith("/"):
+        message = f"`{text}` is not the address of a file"
+        yield _wrong((*path, "url"), message, "such as https://example.org/models/mine-Q4_K_M.gguf")
+    elif model.sha256 is None:
+        message = "`url` needs the `sha256` of its file: nothing else says which bytes are meant"
+        yield _wrong((*path, "url"), message, "`sha256sum` tells it once the file is downloaded")
+
+
+def _check_path(text: str, path: YamlPath) -> Iterator[Diagnostic]:
     if not text.startswith("/"):
         message = f"`path` must be an absolute path on the host, got `{text}`"
         hint = "write the whole path: `~` is another folder for each user" if text.startswith("~") else None
-        yield error("link/model-file", (*path, "path"), message, hint)
-    for key in ("revision", "file", "files"):
-        if getattr(model, key):
-            message = f"`{key}` goes with `hf`: `path` names the file itself"
+        yield error("link/model-file", path, message, hint)
+
+
+def _check_companions(model: Model, path: YamlPath) -> Iterator[Diagnostic]:
+    """Keys that say something of another kind of source."""
+    source = next(key for key in ("hf", "ollama", "url", "path") if getattr(model, key) is not None)
+    for key in ("revision", "file", "files", "mmproj", "sha256"):
+        if getattr(model, key) and key not in _GOES_WITH.get(source, ()):
+            message = f"`{key}` goes with `{'url' if key == 'sha256' else 'hf'}`, not with `{source}`"
             yield error("link/model-file", (*path, key), message, at_key=True)
 
 
@@ -139,6 +177,9 @@ def _request(model: Model) -> ModelRequest:
     return ModelRequest(
         repo=match[1] if match else None,
         quant=match[2] if match else None,
+        ollama=model.ollama,
+        url=model.url,
+        sha256=model.sha256,
         path=model.path,
         revision=model.revision,
         file=model.file,

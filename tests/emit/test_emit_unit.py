@@ -183,7 +183,7 @@ def test_systemd_splits_words_and_resolves_escapes_and_specifiers(
     # It makes a file for each word: named by it (a name knows no escapes there), with all of it as content.
     folder = tmp_path_factory.mktemp("tmpfiles")
     (folder / "root").mkdir()
-    names = [str(i) + re.sub(r"[/\x00-\x1f\x7f]", "", word)[:60] for i, word in enumerate(some)]
+    names = [f"{i}-" + re.sub(r"[/\x00-\x1f\x7f]", "", word)[:60] for i, word in enumerate(some)]
     contents = [f"{{ {word} }}" for word in some]
     quoted = [unit.words([content]) for content in contents]
     (folder / "a.conf").write_bytes(

@@ -203,3 +203,19 @@ def test_a_terminal_sees_how_far_it_is(place: Place) -> None:
     assert b"/4" in seen
     assert b"\x1b[" in seen
     assert "stack.lock: 4 models" in seen.decode()
+
+
+def test_the_plan_says_how_long_downloads_take_at_the_stated_rate(tmp_path: Path) -> None:
+    text = (STACK / "stack.yaml").read_text()
+    (tmp_path / "stack.yaml").write_text(text.replace("ram: 128GiB", "ram: 128GiB, download_rate: 400Mbit/s"))
+    shutil.copy(STACK / "stack.lock", tmp_path)
+    without, told = stackgen("plan", STACK).out, stackgen("plan", tmp_path).out
+    # 24.6 GB at 50 MB/s; together 59.5 GB less the pictures.
+    rows = {
+        line.split()[0]: " ".join(line.split()[3:])
+        for line in told.splitlines()
+        if "GiB" in line and " weights" in line
+    }
+    assert rows["nano"].startswith("9 min weights"), rows
+    assert rows["together"].startswith("20 min weights"), rows
+    assert "9 min" not in without

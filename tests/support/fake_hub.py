@@ -76,6 +76,8 @@ class FakeHub(ThreadingHTTPServer):
         """Called with the path of each request before it is answered."""
         self.in_step = False
         """Send the next piece only when the client has taken the last one out of its socket."""
+        self.models: dict[str, list[tuple[str, str]]] = {}
+        """By `owner/name:tag`, for `/v2/`: (type of a part, its file), as Ollama's registry serves them."""
         self.big: dict[str, int] = {}
         """Sizes of files, by `owner/name/path`, that end in zeros which are not on disk."""
         self.lock = threading.Lock()
@@ -208,6 +210,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._model(match[1], match[2] or "main", fault)
         elif match := re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
             self._resolve(match[1], match[2], match[3], fault)
+        elif match := re.fullmatch(r"/v2/([^/]+/[^/]+)/manifests/([^/]+)", path):
+            self._manifest(f"{match[1]}:{match[2]}", fault)
+        elif match := re.fullmatch(r"/v2/[^/]+/[^/]+/blobs/sha256:([0-9a-f]{64})", path):
+            self._blob(match[1], fault)
         elif match := re.fullmatch(r"/cdn/(.+)", path):
             self._file(self.server.root / match[1], {}, fault)
         else:
@@ -256,6 +262,30 @@ class _Handler(BaseHTTPRequestHandler):
         linked = {"X-Linked-Size": str(self.server.size(file)), "X-Linked-ETag": f'"{sha256}"'}
         headers |= linked | {"ETag": f'"{sha256}"', "Location": place}
         self._answer(302, b"", headers | fault.headers, fault)
+
+    def _manifest(self, model: str, fault: Fault) -> None:
+        if model not in self.server.models:
+            self._error(404, "", "MANIFEST_UNKNOWN")
+            return
+        layers = [
+            {
+                "mediaType": f"application/vnd.ollama.image.{kind}",
+                "digest": f"sha256:{self.server.hashes(self.server.root / path)[0]}",
+                "size": self.server.size(self.server.root / path),
+            }
+            for kind, path in self.server.models[model]
+        ]
+        body = json.dumps({"schemaVersion": 2, "config": {}, "layers": layers}).encode()
+        self._answer(200, body, {"Content-Type": "application/json"}, fault)
+
+    def _blob(self, sha256: str, fault: Fault) -> None:
+        paths = {path for parts in self.server.models.values() for _, path in parts}
+        path = next((p for p in paths if self.server.hashes(self.server.root / p)[0] == sha256), None)
+        if path is None:
+            self._error(404, "", "BLOB_UNKNOWN")
+            return
+        place = f"http://localhost:{self.server.server_address[1]}/cdn/{urllib.parse.quote(path)}"
+        self._answer(307, b"", {"Location": place} | fault.headers, fault)
 
     def _file(self, file: Path, headers: dict[str, str], fault: Fault) -> None:
         if not file.is_file():

@@ -98,7 +98,7 @@ def device_unknown(this: Case, known: Mapping[str, KnownModel]) -> Iterator[Diag
 def embeddings_not_asked_for(this: Case, known: Mapping[str, KnownModel]) -> Iterator[Diagnostic]:
     """Without the switch /v1/embeddings and /v1/rerank answer with an error."""
     facts, request = facts_of(this, known), this.use.model.request
-    text = f"{this.use.model.name}/{request.repo or request.path or ''}"
+    text = f"{this.use.model.name}/{request.source[1]}"
     embeds = bool(_EMBEDS.search(text)) or (facts is not None and "bert" in facts.architecture)
     if embeds and not any(this.values.get(n) for n in ("embeddings", "reranking")):
         switch = "reranking" if re.search("(?i)rerank", text) else "embeddings"
@@ -113,7 +113,7 @@ def embeddings_not_asked_for(this: Case, known: Mapping[str, KnownModel]) -> Ite
 def projector_missing(this: Case, known: Mapping[str, KnownModel]) -> Iterator[Diagnostic]:
     """Without a projector a vision model answers images with an error."""
     request, model = this.use.model.request, known.get(this.use.model.name)
-    text = f"{this.use.model.name}/{request.repo or request.path or ''}"
+    text = f"{this.use.model.name}/{request.source[1]}"
     if _SEES.search(text) and request.mmproj is None and not (model and model.mmproj_file):
         yield warning(
             "llama-server/no-projector",

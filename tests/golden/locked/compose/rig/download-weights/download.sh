@@ -20,7 +20,7 @@ first_pause=${DOWNLOAD_PAUSE:-5}
 quiet=--silent
 [ ! -t 2 ] || quiet=--progress-bar
 
-# Calls a function for each file: address below the hub, bytes, hash, place below the folder.
+# Calls a function for each file: its address, below the hub if it has no host, then bytes, hash, place below the folder.
 # shellcheck disable=SC2016 # a $ in a name is meant
 for_each_file() {
     "$1" home/nano-GGUF/resolve/b5085284132e2de68dac18fc53fe2ea10049c7d3/nano-UD-Q4_K_XL.gguf 24600000000 sha256:5a91cbc22f6ba8b7bc65bf4034b0faac2ae1bbfe9f2186615a77c47102483460 home/nano-GGUF/nano-UD-Q4_K_XL.gguf
@@ -73,8 +73,16 @@ token_header() {
 }
 
 request() { # address, path of the part; prints the HTTP status
-    token_header | curl --config - "$quiet" --show-error --fail --location --connect-timeout 30 \
-        --speed-limit 1024 --speed-time 60 --continue-at - --output "$2" --write-out '%{http_code}' "$endpoint/$1"
+    case $1 in
+        *://*) ask "$1" "$2" </dev/null ;;
+        # The token is for the hub alone.
+        *) token_header | ask "$endpoint/$1" "$2" ;;
+    esac
+}
+
+ask() { # URL, path of the part; more of curl's configuration on stdin
+    curl --config - "$quiet" --show-error --fail --location --connect-timeout 30 \
+        --speed-limit 1024 --speed-time 60 --continue-at - --output "$2" --write-out '%{http_code}' "$1"
 }
 
 transfer() { # address, bytes, path of the part
@@ -88,8 +96,8 @@ transfer() { # address, bytes, path of the part
         status=0
         code=$(request "$1" "$3") || status=$?
         case $code in
-            401 | 403) die "the hub answers $code for $1: it needs a token, in HF_TOKEN or in a file that HF_TOKEN_PATH names" ;;
-            404) die "the hub has no $1" ;;
+            401 | 403) die "the answer is $code for $1: it needs a token, in HF_TOKEN or in a file that HF_TOKEN_PATH names" ;;
+            404) die "there is no $1" ;;
         esac
         now=$(size_of "$3")
         if [ "$now" = "$2" ]; then return; fi
