@@ -85,13 +85,13 @@ def test_the_three_3090s_as_found() -> None:
         "llama-server/cache-types-on-cpu": 1,
         "llama-server/command-line-beats-presets": 5,
         "open-webui/dead-variable": 1,
-        "open-webui/no-secret": 1,
         "searxng/no-secret": 1,
     }
     assert kinds(plan, Severity.WARNING) == {
         "link/unpinned-image": 3,
         "llama-server/router-on-gpu": 1,
         "open-webui/dead-variable": 1,
+        "open-webui/no-secret": 1,
         "open-webui/no-workflow": 1,
     }
     # The owner expects one model of 37 GB and one of 48 GB to share 48 GB with two more.

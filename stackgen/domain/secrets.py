@@ -45,6 +45,14 @@ _SECRET_KEY = re.compile(
     r"(?:pass(?:word|wd|phrase)|secret|token|credentials?|(?:api|access|private|master|secret|auth)[_-]?key)$",
     re.IGNORECASE,
 )
+_PASSWORD_VARIABLE = re.compile(r"(?:^|_)(?:pass(?:word|wd|phrase)?|pwd)$", re.IGNORECASE)
+"""Also the short spellings of variables; the shell's own PWD and OLDPWD are folders."""
+_NO_SECRET = re.compile(
+    r"|\d+|true|false|/.*|\$.*|(?:sk-)?(?:no(?:ne|t-needed|-key|-key-required)?|null|n/?a|empty|dummy|unused|x+|local|"
+    r"fake|placeholder|ollama|lm-studio|litellm|llama-server)",
+    re.IGNORECASE,
+)
+"""What people give a program that insists on a key which nobody checks; paths, counts, and variables."""
 _RANDOM = re.compile(r"(?=[^\s]*[A-Za-z])(?=[^\s]*\d)[^\s/~$<{][^\s$<{]{7,}")
 """Letters and digits, no spaces; not a path, a variable or a placeholder."""
 
@@ -65,6 +73,24 @@ def secret_under(key: str, text: str) -> str | None:
     if _SECRET_KEY.search(key) and _RANDOM.fullmatch(text) and len(set(text)) > 5:
         return "something that looks like a secret"
     return None
+
+
+def secret_in_variable(name: str, value: object) -> str | None:
+    """The same for an environment variable: one whose name says that it is a secret may be short and plain."""
+    text = str(value)
+    if found := secret_under(name, text):
+        return found
+    if _PASSWORD_VARIABLE.search(name):
+        secret = is_secret_name(name) and bool(text) and not text.startswith(("/", "$"))
+    else:
+        secret = is_secret_name(name) and not _NO_SECRET.fullmatch(text)
+    return "what looks like a password" if secret else None
+
+
+def is_secret_name(variable: str) -> bool:
+    """Whether a variable's name says that its value is a secret."""
+    folder = variable.upper() in ("PWD", "OLDPWD")
+    return not folder and bool(_PASSWORD_VARIABLE.search(variable) or _SECRET_KEY.search(variable))
 
 
 def masked(text: str) -> str:

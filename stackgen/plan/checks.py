@@ -1,15 +1,29 @@
 """Rules about the plan as a whole; rules about one engine live with the engine."""
 
 from collections.abc import Iterable
+from typing import Final
 
 from stackgen.domain.diagnostic import Diagnostic, error, warning
 from stackgen.domain.plan import KnownModel, Plan
 from stackgen.domain.units import show_size
 
+GPU_CHOICES: Final = frozenset(
+    {
+        "CUDA_VISIBLE_DEVICES",
+        "GGML_VK_VISIBLE_DEVICES",
+        "HIP_VISIBLE_DEVICES",
+        "NVIDIA_VISIBLE_DEVICES",
+        "ONEAPI_DEVICE_SELECTOR",
+        "ROCR_VISIBLE_DEVICES",
+        "ZE_AFFINITY_MASK",
+    }
+)
+"""Variables with which drivers and runtimes choose among the GPUs that a program could see."""
+
 
 def run(plan: Plan) -> Iterable[Diagnostic]:
     """Everything that the whole plan has wrong, except GPU memory."""
-    for rule in (host_ram, scenario_expectations, volume_sizes, unclaimed_gpus):
+    for rule in (host_ram, scenario_expectations, volume_sizes, unclaimed_gpus, gpus_chosen_twice):
         yield from rule(plan)
 
 
@@ -79,4 +93,19 @@ def unclaimed_gpus(plan: Plan) -> Iterable[Diagnostic]:
                     "plan/exclusive-without-gpu",
                     ("exclusive", index),
                     f"`{name}` claims no GPU, so there is nothing for it to hold exclusively",
+                )
+
+
+def gpus_chosen_twice(plan: Plan) -> Iterable[Diagnostic]:
+    """`gpus` says which GPUs a service sees; a variable that says it again counts in a container from 0 anew."""
+    for service in plan.stack.services.values():
+        for name in service.env if service.gpus else ():
+            if name in GPU_CHOICES:
+                listed = ", ".join(str(gpu.index) for gpu in service.gpus)
+                yield error(
+                    "plan/visible-devices",
+                    (*service.path, "env", name),
+                    f"`{name}` chooses GPUs behind the plan's back, beside `gpus: [{listed}]`",
+                    "leave it out: `gpus` gives the service these GPUs and no others, and it counts them from 0",
+                    at_key=True,
                 )

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from stackgen.domain.diagnostic import Diagnostic, StackError, YamlPath, error
-from stackgen.domain.secrets import secret_in, secret_under
+from stackgen.domain.secrets import secret_in, secret_in_variable, secret_under
 from stackgen.domain.source import Positions, Source
 from stackgen.domain.stack import Stack
 from stackgen.domain.validation import validate
@@ -70,10 +70,19 @@ def _secrets(data: Any, path: YamlPath, positions: Positions) -> Iterator[tuple[
     elif isinstance(data, list):
         for index, value in enumerate(data):
             yield from _secrets(value, (*path, index), positions)
-    elif isinstance(data, str):
-        key = next((part for part in reversed(path) if isinstance(part, str)), "")
-        if kind := secret_under(key, data):
-            yield _literal(kind, path), data
+    elif (kind := _secret_at(path, data)) is not None:
+        yield _literal(kind, path), str(data)
+
+
+def _secret_at(path: YamlPath, value: object) -> str | None:
+    key = next((part for part in reversed(path) if isinstance(part, str)), "")
+    match path:
+        case ("services", _, "env", str()) if isinstance(value, str | int):
+            return secret_in_variable(key, value)
+        case _ if isinstance(value, str):
+            return secret_under(key, value)
+        case _:
+            return None
 
 
 def _literal(kind: str, path: YamlPath) -> Diagnostic:

@@ -17,7 +17,7 @@ from stackgen.domain.linked import (
 )
 from stackgen.domain.stack import Declared, Publish, SecretValue, Service
 from stackgen.domain.wording import shown, subject
-from stackgen.spec import images
+from stackgen.spec import environment, images
 from stackgen.spec.names import Scope, reference, unknown
 
 _ENOUGH: Final = 5
@@ -66,6 +66,7 @@ def check(scope: Scope, options: Mapping[str, Options]) -> Iterator[Diagnostic]:
             yield _unknown_engine(scope, service.engine, (*path, "engine"))
         if service.image is not None:
             yield from images.check(service.image, (*path, "image"))
+        yield from environment.check(service, path)
         for use, entry in service.models.items():
             yield from _check_use(scope, entry, (*path, "models", use))
 

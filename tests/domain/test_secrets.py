@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stackgen.domain.secrets import masked, secret_in, secret_under
+from stackgen.domain.secrets import masked, secret_in, secret_in_variable, secret_under
 
 # In two parts, so that no scanner takes this file for a leak.
 TOKENS = {
@@ -80,3 +80,41 @@ def test_ordinary_values_pass(key: str, value: str) -> None:
 @settings(deadline=None)
 def test_any_text_can_be_masked(text: str) -> None:
     assert secret_in(masked(text)) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PASSWORD", "hunter2"),
+        ("POSTGRES_PASSWORD", 1234),
+        ("DB_PASS", "cat"),
+        ("SMTP_PWD", "cat"),
+        ("password", "none"),
+        ("API_KEY", "letmein"),
+        ("JWT_SECRET", "correct horse battery staple"),
+        ("MY_TOKEN", "abc"),
+    ],
+)
+def test_a_variable_named_like_a_secret_holds_one(name: str, value: object) -> None:
+    assert secret_in_variable(name, value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PWD", "src"),
+        ("OLDPWD", "src"),
+        ("PASSWORD", ""),
+        ("PASSWORD_FILE", "/run/secrets/db"),
+        ("DB_PASSWORD", "/run/secrets/db"),
+        ("DB_PASSWORD", "${DB_PASSWORD}"),
+        ("OPENAI_API_KEY", "sk-no-key-required"),
+        ("OPENAI_API_KEY", "ollama"),
+        ("MAX_TOKEN", 512),
+        ("ADD_BOS_TOKEN", True),
+        ("COMPASS", "north"),
+        ("TOKENIZER", "gpt2"),
+    ],
+)
+def test_a_variable_that_only_sounds_like_a_secret(name: str, value: object) -> None:
+    assert secret_in_variable(name, value) is None

@@ -274,3 +274,15 @@ def test_what_was_measured_need_not_be_known() -> None:
     without = solved(replace(linked, measured=()))
     assert without.verdict is Verdict.UNKNOWN
     assert finding in without.diagnostics
+
+
+def test_a_variable_that_chooses_gpus_beside_the_plan() -> None:
+    box = host()
+    env = {"CUDA_VISIBLE_DEVICES": "1", "TZ": "UTC"}
+    (finding,) = plan_of(stack([box], [service("r", box, {"a": on(1)}, env=env)])).diagnostics
+    assert (finding.kind, finding.path) == (
+        "plan/visible-devices",
+        ("services", "r", "env", "CUDA_VISIBLE_DEVICES"),
+    )
+    without = replace(service("r", box, {}, env=env), gpus=())
+    assert not plan_of(stack([box], [without])).diagnostics

@@ -40,10 +40,10 @@ def secret(service: LinkedService) -> Iterable[Diagnostic]:
     """Log-ins without a key that outlives the container."""
     options: OpenWebuiOptions = service.options
     if options.webui_auth and options.webui_secret_key is None and "WEBUI_SECRET_KEY" not in service.env:
-        yield error(
+        yield warning(
             "open-webui/no-secret",
             service.path,
-            "log-ins are signed with a key that is lost with the container, unless a secret holds it",
+            "log-ins are signed with a key that is lost with the container, so an update logs everybody out",
             f"options: {{webui_secret_key: {{secret: {{name: {service.name}, key: webui-secret-key}}}}}}",
         )
 

@@ -94,7 +94,8 @@ def test_cache_types_converted(build: int) -> None:
     ],
 )
 def test_cache_types_that_are_fine(options: str) -> None:
-    assert check(service(options, "context: 8192", build=10867)) == {}
+    found = check(service(options, "context: 8192", build=10867))
+    assert not found.keys() - {"vulkan-on-nvidia"}
 
 
 def test_cache_type_without_kernel() -> None:
@@ -373,3 +374,66 @@ def test_no_prediction_blocks() -> None:
 def test_rules_have_names_of_their_own() -> None:
     rules = [*SERVICE_RULES, *MODEL_RULES]
     assert len({rule.__name__ for rule in rules}) == len(rules)
+
+
+AMD = replace(engines.BOX.gpus[0], vendor="amd", compute_capability=None)
+
+
+def with_image(tag: str, *, gpus: bool = True, amd: bool = False) -> LinkedService:
+    linked = engines.service(
+        ENGINE,
+        f"""
+        image: "ghcr.io/ggml-org/llama.cpp:{tag}"
+        gpus: {[0, 1] if gpus else []}
+        options: {{parallel: 1, build: 11434}}
+        models: {{it: {{model: weights, hf: "{QWEN}"}}}}
+        volumes: {{models: weights}}
+        """,
+    )
+    return replace(linked, gpus=(AMD,) if amd else linked.gpus)
+
+
+@pytest.mark.parametrize(
+    ("tag", "amd", "right"),
+    [
+        ("server-b11434", False, "server-cuda-b11434"),
+        ("server", False, "server-cuda-b11434"),
+        ("server-rocm-b11434", False, "server-cuda-b11434"),
+        ("server-b11434", True, "server-rocm-b11434"),
+        ("server-cuda-b11434", True, "server-rocm-b11434"),
+    ],
+)
+def test_an_image_for_other_gpus(tag: str, right: str, *, amd: bool) -> None:
+    found = only(with_image(tag, amd=amd), "image-for-other-gpu")
+    assert found.severity is Severity.ERROR
+    assert found.path == ("services", "it", "image")
+    assert found.hint == f"write image: ghcr.io/ggml-org/llama.cpp:{right}"
+    assert not check(with_image(right, amd=amd))
+
+
+def test_a_stated_backend_is_where_the_finding_points() -> None:
+    linked = with_image("server-cuda-b11434")
+    custom = replace(linked, image="mine:1.0", options=replace(linked.options, backend="cpu"))
+    assert only(custom, "image-for-other-gpu").path == (*OPTIONS, "backend")
+
+
+def test_images_that_do_not_tell_or_have_no_gpu_are_left_alone() -> None:
+    assert not check(with_image("server-b11434", gpus=False))
+    linked = with_image("server-cuda-b11434")
+    assert not check(replace(linked, image="mine:1.0", options=replace(linked.options, backend=None)))
+    vulkan = replace(with_image("server-vulkan-b11434"), gpus=(AMD,))
+    assert not check(vulkan)
+
+
+def test_vulkan_on_nvidia_is_slower() -> None:
+    found = only(with_image("server-vulkan-b11434"), "vulkan-on-nvidia")
+    assert found.severity is Severity.WARNING
+    assert found.hint == "write image: ghcr.io/ggml-org/llama.cpp:server-cuda-b11434"
+
+
+@pytest.mark.parametrize("tag", ["full-cuda-b11434", "full-b11434", "light-cuda-b11434", "full"])
+def test_images_whose_entry_point_is_another_program(tag: str) -> None:
+    found = only(with_image(tag), "image-without-server")
+    assert found.hint == "write image: ghcr.io/ggml-org/llama.cpp:server-cuda-b11434"
+    alone = only(with_image("full-b11434", gpus=False), "image-without-server")
+    assert alone.hint == "write image: ghcr.io/ggml-org/llama.cpp:server-b11434"

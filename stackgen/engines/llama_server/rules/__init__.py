@@ -7,7 +7,7 @@ from stackgen.domain.diagnostic import Diagnostic, YamlPath
 from stackgen.domain.linked import LinkedService
 from stackgen.domain.plan import KnownModel
 from stackgen.engines.llama_server.effective import Case, case
-from stackgen.engines.llama_server.rules import cache, context, loading, names, router, speculation
+from stackgen.engines.llama_server.rules import cache, context, image, loading, names, router, speculation
 
 Known = Mapping[str, KnownModel]
 
@@ -20,6 +20,9 @@ SERVICE_RULES: Final[tuple[Callable[[LinkedService], Iterator[Diagnostic]], ...]
     router.starts_too_many,
     router.context_of_its_own,
     router.no_volume,
+    image.other_entry_point,
+    image.backend_without_gpu,
+    image.vulkan_on_nvidia,
     context.slots_not_given,
 )
 MODEL_RULES: Final[tuple[Callable[[Case, Known], Iterator[Diagnostic]], ...]] = (
