@@ -99,6 +99,7 @@ def deploy(planned: Plan, source_name: str) -> "Deployment":
         volumes=planned.stack.volumes,
         exclusive=groups,
         downloads=planned.downloads,
+        interfaces=planned.interfaces,
         gpu_memory={name: most_of(service) for name, service in planned.services.items()},
         deploy=planned.stack.stack.deploy,
     )

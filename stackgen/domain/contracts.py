@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from stackgen.domain.diagnostic import Diagnostic, YamlPath
+from stackgen.domain.interface import Interface
 from stackgen.domain.linked import LinkedService, LinkedUse
 from stackgen.domain.plan import Alternative, Demand, KnownModel, Plan, PlannedService
 from stackgen.domain.stack import Service
@@ -79,6 +80,10 @@ class Engine(Protocol):
 
     def alternatives(self, service: LinkedService, use: LinkedUse) -> Iterable[Alternative]:
         """Ways to take less memory for one model, cheapest first."""
+        ...
+
+    def interface(self, service: PlannedService) -> Interface:
+        """How others talk to it."""
         ...
 
     def lower(self, service: PlannedService, plan: Plan) -> "Workload":

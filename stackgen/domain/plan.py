@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from stackgen.domain.diagnostic import Diagnostic
 from stackgen.domain.footprint import NOTHING, Basis, Memory
+from stackgen.domain.interface import Interface
 from stackgen.domain.linked import LinkedService, LinkedStack, ModelRequest
 
 if TYPE_CHECKING:
@@ -165,5 +166,7 @@ class Plan:
     hosts: tuple[HostLedger, ...] = ()
     scenarios: tuple[ScenarioResult, ...] = ()
     services: Mapping[str, PlannedService] = field(default_factory=dict)
+    interfaces: Mapping[str, Interface] = field(default_factory=dict)
+    """How others talk to each service, by its name."""
     downloads: "tuple[Download, ...]" = ()
     diagnostics: tuple[Diagnostic, ...] = ()

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from stackgen.domain.diagnostic import YamlPath
 from stackgen.domain.document import Format
+from stackgen.domain.interface import Interface
 from stackgen.domain.linked import Exposure, LinkedGpu, LinkedHost, Publication, SecretKey
 from stackgen.domain.stack import Deploy, Volume
 
@@ -84,6 +85,10 @@ class Workload:
     image: str
     program: str
     """Its executable, for platforms without containers."""
+    entrypoint: tuple[str, ...] = ()
+    """What a container runs in place of the image's own entry point; `args` follow."""
+    working_dir: PurePosixPath | None = None
+    """Where it starts; None = the image's own."""
     args: tuple[str, ...] = ()
     env: Mapping[str, EnvValue] = field(default_factory=dict)
     config_files: tuple[ConfigFile, ...] = ()
@@ -103,6 +108,8 @@ class Workload:
     read_only_root: bool = True
     writable: tuple[PurePosixPath, ...] = ()
     """Folders that the program writes to and nobody keeps."""
+    capabilities: tuple[str, ...] = ()
+    """Linux capabilities without CAP_ that a container keeps, such as CHOWN; all others are taken away."""
     user: str | None = None
     """uid:gid inside the container; None = the image's own."""
 
@@ -170,6 +177,8 @@ class Deployment:
     """(group name, services) pairs."""
     downloads: tuple[Download, ...] = ()
     """What is locked; one for each model on each volume."""
+    interfaces: Mapping[str, Interface] = field(default_factory=dict)
+    """How others talk to each service, by its name."""
     gpu_memory: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
     """By service and index of a GPU: the most that it may take there, in bytes; nothing where nobody knows."""
     deploy: Deploy = field(default_factory=Deploy)

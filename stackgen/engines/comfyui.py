@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field
 from stackgen.domain import engine_defaults as defaults
 from stackgen.domain.contracts import Engine, Parsed, Role
 from stackgen.domain.diagnostic import Diagnostic, YamlPath, error
+from stackgen.domain.interface import Api, Interface
 from stackgen.domain.linked import LinkedService, LinkedUse
 from stackgen.domain.plan import Alternative, Demand, KnownModel, Plan, PlannedService
 from stackgen.domain.stack import Service, Strict
@@ -97,6 +98,10 @@ class _Comfyui:
     def alternatives(self, service: LinkedService, use: LinkedUse) -> Iterable[Alternative]:
         """None: what it takes is declared."""
         return ()
+
+    def interface(self, service: PlannedService) -> Interface:
+        """Pages for people, and the protocol of its own."""
+        return Interface(apis={Api.COMFYUI: "", Api.PAGES: ""})
 
     def lower(self, service: PlannedService, plan: Plan) -> "Workload":
         """The image runs as root and unpacks itself into /root, so its file system cannot be read-only."""

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from stackgen.domain import engine_defaults as defaults
 from stackgen.domain.contracts import Engine, Parsed, Role
 from stackgen.domain.diagnostic import Diagnostic, YamlPath, error
+from stackgen.domain.interface import Api, Interface, ServedModel
 from stackgen.domain.linked import LinkedService, LinkedUse
 from stackgen.domain.plan import Alternative, Demand, KnownModel, Plan, PlannedService
 from stackgen.domain.stack import Service, Strict
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from stackgen.domain.workload import Health, Workload
 
 _Folder = Annotated[str, Field(pattern=r"^/\S+$")]
+_Capability = Annotated[str, Field(pattern=r"^[A-Z_]+$")]
+_Path = Annotated[str, Field(pattern=r"^(/|$)")]
 _Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
@@ -43,6 +46,16 @@ class ProgramOptions(Strict):
 
     args: list[str] = Field(default=[], description="arguments, in place of the image's own")
     program: str | None = Field(default=None, description="executable, for hosts without containers")
+    entrypoint: list[str] = Field(
+        default=[], description="what a container runs in place of the image's own entry point; args follow"
+    )
+    working_dir: _Folder | None = Field(default=None, description="the folder in which it starts")
+    capabilities: list[_Capability] = Field(
+        default=[], description="Linux capabilities that it keeps, such as CHOWN; all others are taken away"
+    )
+    apis: dict[Annotated[Api, Field(strict=False)], _Path] = Field(
+        default={}, description="protocols that it speaks, and where each begins, such as openai: /v1"
+    )
     port: Annotated[int, Field(ge=1, le=65535)] | None = Field(
         default=None, description="the port on which it listens"
     )
@@ -114,6 +127,13 @@ class _Program:
         """None: what it takes is declared."""
         return ()
 
+    def interface(self, service: PlannedService) -> Interface:
+        """What the options say."""
+        options: ProgramOptions = service.linked.options
+        return Interface(
+            apis=options.apis, models=tuple(ServedModel(id=use.id) for use in service.linked.models)
+        )
+
     def lower(self, service: PlannedService, plan: Plan) -> "Workload":
         """The image as it is, with what the options say."""
         from stackgen.domain.workload import Mount, Port, ServiceUrl, Workload
@@ -129,6 +149,8 @@ class _Program:
             engine=self.name,
             image=linked.image or "",
             program=options.program or linked.name,
+            entrypoint=tuple(options.entrypoint),
+            working_dir=PurePosixPath(options.working_dir) if options.working_dir else None,
             args=tuple(options.args),
             env=defaults.environment(linked, urls),
             mounts=tuple(
@@ -145,6 +167,7 @@ class _Program:
             stop_grace=options.stop_grace,
             read_only_root=options.read_only_root,
             writable=tuple(map(PurePosixPath, options.writable)),
+            capabilities=tuple(options.capabilities),
             user=options.user,
         )
 

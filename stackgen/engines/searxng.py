@@ -9,6 +9,7 @@ from pydantic import Field
 from stackgen.domain import engine_defaults as defaults
 from stackgen.domain.contracts import Engine, Parsed, Role
 from stackgen.domain.diagnostic import Diagnostic, YamlPath, error, warning
+from stackgen.domain.interface import Api, Interface
 from stackgen.domain.linked import LinkedService, LinkedUse
 from stackgen.domain.plan import Alternative, Demand, KnownModel, Plan, PlannedService
 from stackgen.domain.stack import SecretValue, Service, Strict
@@ -88,6 +89,10 @@ class _Searxng:
     def alternatives(self, service: LinkedService, use: LinkedUse) -> Iterable[Alternative]:
         """None."""
         return ()
+
+    def interface(self, service: PlannedService) -> Interface:
+        """Pages for people, and the protocol of its own."""
+        return Interface(apis={Api.SEARXNG: "", Api.PAGES: ""})
 
     def lower(self, service: PlannedService, plan: Plan) -> "Workload":
         """The official image with our settings.yml, closed but for its cache."""

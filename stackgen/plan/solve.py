@@ -35,25 +35,27 @@ def solve(stack: LinkedStack, known: Mapping[str, KnownModel], engines: Engines)
     scenarios = tuple(work_out(stack, scenario, loaded, limits) for scenario in stack.scenarios)
     unknown = any(demand.unknown for demand in demands.values())
     over = any(gpu.free < 0 for gpu in gpus)
+    services = {
+        name: PlannedService(
+            linked=service,
+            demand=demands[name],
+            models_max=limits[name],
+            known={
+                model: known[model]
+                for model in (*(u.model.name for u in service.models), *demands[name].further_models)
+                if model in known
+            },
+        )
+        for name, service in stack.services.items()
+    }
     plan = Plan(
         stack=stack,
         verdict=Verdict.OVER_BUDGET if over else Verdict.UNKNOWN if unknown else Verdict.FITS,
         gpus=gpus,
         hosts=hosts,
         scenarios=scenarios,
-        services={
-            name: PlannedService(
-                linked=service,
-                demand=demands[name],
-                models_max=limits[name],
-                known={
-                    model: known[model]
-                    for model in (*(u.model.name for u in service.models), *demands[name].further_models)
-                    if model in known
-                },
-            )
-            for name, service in stack.services.items()
-        },
+        services=services,
+        interfaces={name: engines[s.linked.engine].interface(s) for name, s in services.items()},
     )
     return replace(plan, diagnostics=tuple(_findings(plan, known, engines)))
 

@@ -17,6 +17,7 @@ from stackgen.domain.stack import Volume
 from stackgen.domain.target_defaults import config_files, visible_devices
 from stackgen.domain.units import show_size
 from stackgen.domain.workload import Deployment, ServiceUrl, Workload
+from stackgen.emit import shell
 
 
 class _Files:
@@ -25,9 +26,10 @@ class _Files:
     platform: Final = False
     handles: Final = frozenset(
         {
-            *("name", "engine", "image", "program", "args", "env", "config_files", "mounts", "gpus", "ports"),
+            *("name", "engine", "image", "program", "entrypoint", "working_dir", "args"),
+            *("env", "config_files", "mounts", "gpus", "ports"),
             *("health", "after", "exclusive", "expose", "memory_limit", "shm_size", "lock_memory"),
-            *("stop_grace", "read_only_root", "writable", "user"),
+            *("stop_grace", "read_only_root", "writable", "capabilities", "user"),
         }
     )
     rejects: Final = frozenset[str]()
@@ -116,6 +118,7 @@ def _needs_of_place(workload: Workload, site: Site) -> Iterator[str]:
 
 
 def _needs_of_host(workload: Workload) -> Iterator[str]:
+    yield from _needs_of_container(workload)
     if workload.after:
         yield f"up before it: {', '.join(workload.after)}"
     if workload.exclusive:
@@ -135,6 +138,15 @@ def _needs_of_host(workload: Workload) -> Iterator[str]:
     if workload.user:
         yield f"the user {workload.user}"
     yield f"{workload.stop_grace} s to stop"
+
+
+def _needs_of_container(workload: Workload) -> Iterator[str]:
+    if workload.entrypoint:
+        yield f"in a container, {shell.join(workload.entrypoint)} in place of its own entry point"
+    if workload.working_dir:
+        yield f"{workload.working_dir} as the folder in which it starts"
+    if workload.capabilities:
+        yield f"the capabilities {', '.join(workload.capabilities)}"
 
 
 def _source(volume: Volume) -> str:

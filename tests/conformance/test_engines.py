@@ -11,6 +11,7 @@ import pytest
 from stackgen import registry
 from stackgen.domain.contracts import Engine
 from stackgen.domain.footprint import Memory
+from stackgen.domain.interface import Api
 from stackgen.domain.linked import Exposure, LinkedService, Publication
 from stackgen.domain.stack import Service
 from stackgen.domain.values import NAME_PATTERN
@@ -129,6 +130,15 @@ def test_a_workload_says_everything_that_the_stack_says(engine: Engine) -> None:
     assert lower(engine, replace(linked, image="example.org/other:2.0")).image == "example.org/other:2.0"
     if run.health is not None:
         assert run.health.port in [port.number for port in run.ports]
+
+
+@each_engine
+def test_an_interface_names_what_clients_can_ask_for(engine: Engine) -> None:
+    linked = least(engine)
+    offered = engine.interface(planned(engine, linked))
+    assert {model.id for model in offered.models} <= {use.id for use in linked.models}
+    assert all(path == "" or path.startswith("/") for path in offered.apis.values())
+    assert bool(offered.models) <= (Api.OPENAI in offered.apis or engine.name == "program")
 
 
 def backwards(mapping: Mapping[str, V]) -> dict[str, V]:

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from stackgen.domain.contracts import Engine, Parsed, Role
 from stackgen.domain.diagnostic import Diagnostic, YamlPath
+from stackgen.domain.interface import Interface
 from stackgen.domain.linked import LinkedService, LinkedUse
 from stackgen.domain.plan import Alternative, Demand, KnownModel, Plan, PlannedService
 from stackgen.domain.stack import Service, Strict
@@ -79,6 +80,10 @@ class FakeEngine:
     def alternatives(self, service: LinkedService, use: LinkedUse) -> Iterable[Alternative]:
         """Not planned."""
         raise NotImplementedError
+
+    def interface(self, service: PlannedService) -> Interface:
+        """Nothing."""
+        return Interface()
 
     def lower(self, service: PlannedService, plan: Plan) -> Workload:
         """Not rendered."""

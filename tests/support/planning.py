@@ -7,6 +7,7 @@ from typing import Any
 from stackgen.domain.contracts import Parsed, Role
 from stackgen.domain.diagnostic import Diagnostic, YamlPath
 from stackgen.domain.footprint import Basis, Memory, Term, TermName
+from stackgen.domain.interface import Interface
 from stackgen.domain.linked import (
     LinkedGpu,
     LinkedHost,
@@ -87,6 +88,9 @@ class SizedEngine:
             smaller = use._replace(options=use.options | {"gpus": dict.fromkeys(use.options["gpus"], size)})
             models = tuple(smaller if u.id == use.id else u for u in service.models)
             yield Alternative(change=f"size: {size}", cost=cost, service=replace(service, models=models))
+
+    def interface(self, service: PlannedService) -> Interface:
+        return Interface()
 
     def lower(self, service: PlannedService, plan: Plan) -> Workload:
         return Workload(name=service.linked.name, engine=self.name, image="none", program="none")

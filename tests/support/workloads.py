@@ -78,6 +78,8 @@ EVERY_FIELD: Mapping[str, Any] = {
     "engine": "some-engine",
     "image": "example.org/maximal@sha256:" + "ab" * 32,
     "program": "/opt/maximal/serve",
+    "entrypoint": ("/usr/bin/env", "serve it"),
+    "working_dir": PurePosixPath("/srv/it"),
     "args": ("--preset", "/config/presets.ini", "--prompt", "it's $HOME, ${X} and %n"),
     "env": {
         "PLAIN": "no",
@@ -122,6 +124,7 @@ EVERY_FIELD: Mapping[str, Any] = {
     "stop_grace": 120,
     "read_only_root": False,
     "writable": (PurePosixPath("/var/cache/maximal"),),
+    "capabilities": ("CHOWN",),
     "user": "1000:1000",
 }
 """A value for every field of Workload that is not its default."""

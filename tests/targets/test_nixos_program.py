@@ -34,9 +34,11 @@ SERVE = replace(
     maximal, name="serve", image="", program="/opt/it/serve", env={"MARKS": 'a$b ${C} 100% %n "\n\\'}
 )
 """A program of the host that asks for everything; the odd text must reach it."""
-SHUT_IN = replace(SERVE, name="shut-in", user=None, read_only_root=True, exclusive=(), gpus=())
-MOST_EXPOSED = {"home-serve": 1.6, "home-shut-in": 1.4}
-"""What systemd finds of plain services, 0 to 10; these figures may only fall."""
+SHUT_IN = replace(
+    SERVE, name="shut-in", capabilities=(), user=None, read_only_root=True, exclusive=(), gpus=()
+)
+MOST_EXPOSED = {"home-serve": 2.0, "home-shut-in": 1.4}
+"""What systemd finds of plain services, 0 to 10, the first with a capability; these figures may only fall."""
 
 
 def on_nixos(found: Deployment, **changes: Any) -> Deployment:
@@ -140,7 +142,8 @@ def test_podman_gets_exactly_what_was_asked_for(tmp_path: Path) -> None:
     words = run_with(tmp_path, start, podman='printf "%s\\0" "$@"').stdout.split("\0")[:-1]
     assert words[0] == "run"
     image = words.index(maximal.image)
-    assert words[image + 1 :] == list(maximal.args)
+    assert words[image + 1 :] == [*maximal.entrypoint[1:], *maximal.args]
+    assert f"--entrypoint={maximal.entrypoint[0]}" in words
     assert {"MARKS=a$b $$ ${C:-d} 100%", "SEARCH_URL=http://search:8080/search?q=<query>"} <= set(words)
     assert {"/mnt/home/models:/models:ro", "127.0.0.1:18080:8080/tcp"} <= set(words)
     assert {"--device=nvidia.com/gpu=0", "--cap-drop=ALL", "--network=home"} <= set(words)

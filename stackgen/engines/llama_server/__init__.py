@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from stackgen.domain.contracts import Engine, Parsed, Role
 from stackgen.domain.diagnostic import Diagnostic, YamlPath
+from stackgen.domain.interface import Interface
 from stackgen.domain.linked import LinkedService, LinkedUse
 from stackgen.domain.plan import Alternative, Demand, KnownModel, Plan, PlannedService
 from stackgen.domain.stack import Service
@@ -48,6 +49,12 @@ class _LlamaServer:
         from stackgen.engines.llama_server.alternatives import alternatives
 
         return alternatives(service, use)
+
+    def interface(self, service: PlannedService) -> Interface:
+        """The OpenAI API for all models."""
+        from stackgen.engines.llama_server.interface import interface
+
+        return interface(service)
 
     def lower(self, service: PlannedService, plan: Plan) -> "Workload":
         """The router with its presets file."""

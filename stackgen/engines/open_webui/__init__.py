@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 from stackgen.domain import engine_defaults as defaults
 from stackgen.domain.contracts import Engine, Parsed, Role
 from stackgen.domain.diagnostic import Diagnostic, YamlPath
+from stackgen.domain.interface import Api, Interface
 from stackgen.domain.linked import LinkedService, LinkedUse
 from stackgen.domain.plan import Alternative, Demand, KnownModel, Plan, PlannedService
 from stackgen.domain.stack import Service
@@ -54,6 +55,10 @@ class _OpenWebui:
     def alternatives(self, service: LinkedService, use: LinkedUse) -> Iterable[Alternative]:
         """None."""
         return ()
+
+    def interface(self, service: PlannedService) -> Interface:
+        """Pages for people."""
+        return Interface(apis={Api.PAGES: ""})
 
     def lower(self, service: PlannedService, plan: Plan) -> "Workload":
         """The official image, told by its environment where everything is."""

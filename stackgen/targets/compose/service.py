@@ -21,7 +21,9 @@ def service(workload: Workload, project: Project) -> dict[str, Any]:
         {
             "image": workload.image,
             "profiles": [workload.name] if workload.exclusive else None,
+            "entrypoint": list(workload.entrypoint),
             "command": list(workload.args),
+            "working_dir": str(workload.working_dir) if workload.working_dir else None,
             "user": workload.user,
             "environment": _environment(workload, project),
             "depends_on": _dependencies(workload, project),
@@ -116,7 +118,8 @@ def _capabilities(workload: Workload, project: Project) -> list[str]:
     # A folder of the host may belong to anybody; without this, root in the container could not write to it.
     volumes = project.deployment.volumes
     writes_to_host = any(volumes[mount.volume].path and not mount.read_only for mount in workload.mounts)
-    return ["DAC_OVERRIDE"] if writes_to_host and workload.user is None else []
+    own = {"DAC_OVERRIDE"} if writes_to_host and workload.user is None else set()
+    return sorted({*own, *workload.capabilities})
 
 
 def _reservation(workload: Workload) -> dict[str, Any] | None:

@@ -22,9 +22,10 @@ class _Nixos:
     platform: Final = True
     handles: Final = frozenset(
         {
-            *("name", "engine", "image", "program", "args", "env", "config_files", "mounts", "gpus", "ports"),
+            *("name", "engine", "image", "program", "entrypoint", "working_dir", "args"),
+            *("env", "config_files", "mounts", "gpus", "ports"),
             *("health", "after", "exclusive", "memory_limit", "shm_size", "lock_memory", "stop_grace"),
-            *("read_only_root", "writable", "user"),
+            *("read_only_root", "writable", "capabilities", "user"),
         }
     )
     rejects: Final = frozenset({"expose"})

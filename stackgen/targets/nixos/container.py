@@ -31,7 +31,9 @@ def container(workload: Workload, machine: Machine) -> dict[str, Any]:
             "serviceName": machine.unit(workload.name),
             "image": workload.image,
             "autoStart": False if workload.exclusive else None,
-            "cmd": list(workload.args),
+            "entrypoint": workload.entrypoint[0] if workload.entrypoint else None,
+            "cmd": [*workload.entrypoint[1:], *workload.args],
+            "workdir": str(workload.working_dir) if workload.working_dir else None,
             "user": workload.user,
             "environment": _environment(workload, machine),
             "environmentFiles": environment_files(workload, machine),
@@ -87,7 +89,8 @@ def _devices(workload: Workload, machine: Machine) -> list[str]:
 def _capabilities(workload: Workload, machine: Machine) -> dict[str, bool]:
     # A folder of the host may belong to anybody; without this, root in the container could not write to it.
     writes = any(machine.folder_of(mount.volume) and not mount.read_only for mount in workload.mounts)
-    return {"DAC_OVERRIDE": True} if writes and workload.user is None else {}
+    own = {"DAC_OVERRIDE"} if writes and workload.user is None else set()
+    return dict.fromkeys(sorted({*own, *workload.capabilities}), True)
 
 
 def _options(workload: Workload) -> Iterator[str]:

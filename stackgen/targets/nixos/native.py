@@ -84,6 +84,7 @@ def _service(workload: Workload, machine: Machine) -> dict[str, Any]:
         {
             "Type": "exec",
             "ExecStart": command(UnitArgv((workload.program, *workload.args))) if runnable else None,
+            "WorkingDirectory": str(workload.working_dir) if workload.working_dir else None,
             "EnvironmentFile": environment_files(workload, machine),
             **restart(),
             "TimeoutStartSec": GATE_WAIT + start_period + 30,
@@ -102,6 +103,7 @@ def _service(workload: Workload, machine: Machine) -> dict[str, Any]:
             "StateDirectory": sorted(_state(workload, machine)),
             **_user(workload),
             **CLOSED,
+            **_capabilities(workload),
             **_devices(workload),
         }
     )
@@ -155,6 +157,14 @@ def _user(workload: Workload) -> dict[str, Any]:
     user, _, group = workload.user.partition(":")
     system = "strict" if workload.read_only_root else "full"
     return {"User": user, **({"Group": group} if group else {}), "ProtectSystem": system}
+
+
+def _capabilities(workload: Workload) -> dict[str, Any]:
+    if not workload.capabilities:
+        return {}
+    kept_ones = " ".join(f"CAP_{name}" for name in sorted(workload.capabilities))
+    # In a user namespace of its own they would hold for nothing that the host owns.
+    return {"CapabilityBoundingSet": kept_ones, "AmbientCapabilities": kept_ones, "PrivateUsers": False}
 
 
 def _devices(workload: Workload) -> dict[str, Any]:

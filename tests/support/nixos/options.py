@@ -68,7 +68,7 @@ SERVICE: Final[Mapping[str, Schema]] = {
 }
 
 CONTAINER: Final[Mapping[str, Schema]] = {
-    **dict.fromkeys(("serviceName", "image", "user"), line),
+    **dict.fromkeys(("serviceName", "image", "entrypoint", "workdir", "user"), line),
     "autoStart": boolean,
     **dict.fromkeys(("cmd", "extraOptions", "networks", "ports", "volumes", "devices"), list_of(text)),
     "environment": {ANY_NAME: text},

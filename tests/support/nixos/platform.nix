@@ -11,12 +11,14 @@ let
 
   command = name: c: [ "exec podman run" "--name=${quoted name}" "--log-driver=journald" ]
     ++ [ "--cidfile=/run/${name}/ctr-id" "--cgroups=enabled" "--sdnotify=${c.podman.sdnotify or "conmon"}" "-d" "--replace" ]
+    ++ (if c ? entrypoint then [ "--entrypoint=${quoted c.entrypoint}" ] else [ ])
     ++ pairs "-e" (c.environment or { })
     ++ each "--env-file " (c.environmentFiles or [ ])
     ++ each "-p " (c.ports or [ ])
     ++ (if c ? user then [ "-u ${quoted c.user}" ] else [ ])
     ++ each "-v " (c.volumes or [ ])
     ++ pairs "-l" (c.labels or { })
+    ++ (if c ? workdir then [ "-w ${quoted c.workdir}" ] else [ ])
     ++ [ "--rm" ]
     ++ each "--cap-add=" (where (c.capabilities or { }) true)
     ++ each "--cap-drop=" (where (c.capabilities or { }) false)
