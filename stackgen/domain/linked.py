@@ -147,11 +147,18 @@ class LinkedService:
     env: Mapping[str, str | SecretKey] = field(default_factory=dict)
     declared: tuple[int, int] | None = None
     ram: int | None = None
+    workers: tuple[LinkedHost, ...] = ()
+    """Further hosts that it spreads over, with GPUs of the same indexes on each."""
 
     @property
     def path(self) -> YamlPath:
         """Where it stands in stack.yaml."""
         return ("services", self.name)
+
+    @property
+    def hosts(self) -> tuple[LinkedHost, ...]:
+        """Every host that holds a part of it; the first one answers."""
+        return (self.host, *self.workers)
 
 
 class LinkedScenario(NamedTuple):

@@ -68,6 +68,8 @@ class Demand:
     diagnostics: tuple[Diagnostic, ...] = ()
     unknown: bool = False
     """Whether something could not be sized, so that no verdict is possible."""
+    spans_hosts: bool = False
+    """Whether the sizes are those of each host of a service that has `workers`."""
     further_models: tuple[str, ...] = ()
     """Names of models that it needs besides those under `models`, such as draft models."""
 

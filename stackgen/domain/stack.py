@@ -148,6 +148,10 @@ class Service(Strict):
 
     engine: str = Field(description="which program runs, such as llama-server")
     host: str = Field(description="a name under `hosts`")
+    workers: list[str] = Field(
+        default=[],
+        description="further hosts, each with the same `gpus`, for a model that no host holds alone",
+    )
     gpus: Annotated[
         list[Annotated[int, Field(ge=0), Form("an index into the host's `gpus`, of which 0 is the first")]],
         Form("a list of indexes into the host's `gpus`, such as [0, 1]"),

@@ -107,6 +107,17 @@ def exposed(workload: Workload) -> Iterator[Diagnostic]:
     )
 
 
+def spread(workload: Workload) -> Iterator[Diagnostic]:
+    """Parts on further hosts, which nothing brings together there."""
+    if workload.workers:
+        yield error(
+            "render/workers",
+            (*workload.path, "workers"),
+            f"`{workload.name}` spreads over {1 + len(workload.workers)} hosts, and nothing here starts them together",
+            "platform: kubernetes for its hosts, or a model that one host holds",
+        )
+
+
 def after_elsewhere(workload: Workload, site: Site) -> Iterator[Diagnostic]:
     """Services to wait for that run on other hosts."""
     for name in workload.after:

@@ -94,6 +94,8 @@ class Workload:
     config_files: tuple[ConfigFile, ...] = ()
     mounts: tuple[Mount, ...] = ()
     gpus: tuple[LinkedGpu, ...] = ()
+    workers: tuple[LinkedHost, ...] = ()
+    """Further hosts on which a part of it runs, with GPUs of the same indexes; the first one leads."""
     ports: tuple[Port, ...] = ()
     health: Health | None = None
     after: tuple[str, ...] = ()

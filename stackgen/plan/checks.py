@@ -23,7 +23,7 @@ GPU_CHOICES: Final = frozenset(
 
 def run(plan: Plan) -> Iterable[Diagnostic]:
     """Everything that the whole plan has wrong, except GPU memory."""
-    for rule in (host_ram, scenario_expectations, volume_sizes, unclaimed_gpus, gpus_chosen_twice):
+    for rule in (host_ram, scenario_expectations, volume_sizes, unclaimed_gpus, gpus_chosen_twice, workers):
         yield from rule(plan)
 
 
@@ -109,3 +109,15 @@ def gpus_chosen_twice(plan: Plan) -> Iterable[Diagnostic]:
                     "leave it out: `gpus` gives the service these GPUs and no others, and it counts them from 0",
                     at_key=True,
                 )
+
+
+def workers(plan: Plan) -> Iterable[Diagnostic]:
+    """Hosts beside the first one, for an engine that cannot spread over several."""
+    for name, service in plan.services.items():
+        if service.linked.workers and not service.demand.spans_hosts:
+            yield error(
+                "plan/one-host",
+                (*service.linked.path, "workers"),
+                f"{service.linked.engine} runs on one host, so `{name}` would not use the others",
+                "leave `workers` out, or serve the model with an engine that spreads, such as vllm",
+            )

@@ -68,7 +68,7 @@ def _download(
             )
             for f in entry.pin.files
         ),
-        hosts=tuple(sorted({s.linked.host.name for s in services})),
+        hosts=tuple(sorted({host.name for s in services for host in s.linked.hosts})),
         services=tuple(sorted(s.linked.name for s in services)),
         token=token if entry.pin.gated else None,
     )

@@ -70,7 +70,8 @@ def gpu_ledgers(
     """One ledger for every GPU of the stack; `loaded` are all residents that may be there, per service."""
     by_host: dict[str, list[str]] = {}
     for name in loaded:
-        by_host.setdefault(stack.services[name].host.name, []).append(name)
+        for host in stack.services[name].hosts:
+            by_host.setdefault(host.name, []).append(name)
     return tuple(
         ledger
         for host in stack.hosts.values()
@@ -109,7 +110,7 @@ def host_ledgers(
         weights = {
             s: sum(map(high, largest(residents, limits[s], high))) + (stack.services[s].ram or 0)
             for s, residents in loaded.items()
-            if stack.services[s].host.name == host.name
+            if host in stack.services[s].hosts
         }
         chosen = heaviest_choice(weights, stack.exclusive)
         ledgers.append(HostLedger(host=host.name, ram=host.ram, ram_high=sum(weights[s] for s in chosen)))

@@ -116,8 +116,9 @@ def safe_limits(stack: LinkedStack, demands: Mapping[str, Demand]) -> dict[str, 
     """How many residents of each service may be loaded at once, host by host."""
     limits: dict[str, int] = {}
     for host in stack.hosts.values():
-        here = {n: d for n, d in demands.items() if stack.services[n].host.name == host.name}
-        limits |= _limits_on(replace(stack, hosts={host.name: host}), here)
+        here = {n: d for n, d in demands.items() if host in stack.services[n].hosts}
+        found = _limits_on(replace(stack, hosts={host.name: host}), here)
+        limits |= {name: min(limit, limits.get(name, limit)) for name, limit in found.items()}
     return {name: limits[name] for name in demands}
 
 
@@ -149,5 +150,5 @@ def _first_limit(demand: Demand) -> int:
 def _fits(stack: LinkedStack, service: str, gpus: Sequence[GpuLedger]) -> bool:
     """Whether the GPUs of a service are within their budget."""
     linked = stack.services[service]
-    mine = {gpu.index for gpu in linked.gpus}
-    return all(g.free >= 0 for g in gpus if g.host == linked.host.name and g.index in mine)
+    mine = {(host.name, gpu.index) for host in linked.hosts for gpu in linked.gpus}
+    return all(g.free >= 0 for g in gpus if (g.host, g.index) in mine)

@@ -54,7 +54,7 @@ def _unused(stack: Stack) -> Iterator[Diagnostic]:
     services = stack.services.values()
     # A model can be named in options as well, as a draft is.
     words = {w for s in services for w in _words([s.options, s.models])}
-    hosts = {s.host for s in services}
+    hosts = {host for s in services for host in (s.host, *s.workers)}
     volumes = {v for s in services for v in s.volumes.values()}
     yield from _not_in("link/unused-model", "model", stack.models, words)
     yield from _not_in("link/unused-volume", "volume", stack.volumes, volumes)

@@ -121,7 +121,7 @@ def check_groups(stack: Stack) -> Iterator[Diagnostic]:
 
 def _share_gpu(stack: Stack, group: Sequence[str]) -> bool:
     services = [stack.services[name] for name in set(group)]
-    held = Counter((s.host, gpu) for s in services for gpu in set(s.gpus))
+    held = Counter((host, gpu) for s in services for host in (s.host, *s.workers) for gpu in set(s.gpus))
     return any(count > 1 for count in held.values())
 
 

@@ -59,6 +59,7 @@ def check(scope: Scope, options: Mapping[str, Options]) -> Iterator[Diagnostic]:
     for name, service in scope.stack.services.items():
         path: YamlPath = ("services", name)
         yield from _check_host(scope, service, path)
+        yield from _check_workers(scope, service, path)
         if service.engine in scope.engines:
             yield from options[name].diagnostics
             yield from _check_volumes(scope, scope.engines[service.engine], service, path)
@@ -92,6 +93,23 @@ def _check_host(scope: Scope, service: Service, path: YamlPath) -> Iterator[Diag
         elif host is not None and index >= len(host.gpus):
             hint = f"{_indexes(len(host.gpus))} in `hosts.{service.host}.gpus`"
             yield error("link/gpu-index", place, f"`{service.host}` has no GPU {index}", hint)
+
+
+def _check_workers(scope: Scope, service: Service, path: YamlPath) -> Iterator[Diagnostic]:
+    lead = scope.stack.hosts.get(service.host)
+    for position, name in enumerate(service.workers):
+        place = (*path, "workers", position)
+        host = scope.stack.hosts.get(name)
+        if host is None:
+            yield unknown("link/unknown-host", "host", place, name, scope.stack.hosts)
+        elif name == service.host or name in service.workers[:position]:
+            yield error("link/named-twice", place, f"a part of it runs on `{name}` already")
+        elif lead is not None and host.platform != lead.platform:
+            message = f"`{name}` is of the platform {host.platform}, and `{service.host}` of {lead.platform}"
+            yield error("link/worker-platform", place, message, "a service runs on hosts of one platform")
+        elif missing := [index for index in service.gpus if index >= len(host.gpus)]:
+            hint = f"{_indexes(len(host.gpus))} in `hosts.{name}.gpus`"
+            yield error("link/gpu-index", place, f"`{name}` has no GPU {missing[0]}", hint)
 
 
 def _indexes(count: int) -> str:
@@ -149,14 +167,19 @@ def build(
 ) -> dict[str, LinkedService]:
     """The services, when nothing is wrong with them."""
     return {
-        name: _link(name, service, options[name], hosts[service.host], models)
+        name: _link(name, service, options[name], hosts, models)
         for name, service in scope.stack.services.items()
     }
 
 
 def _link(
-    name: str, service: Service, options: Options, host: LinkedHost, models: Mapping[str, LinkedModel]
+    name: str,
+    service: Service,
+    options: Options,
+    hosts: Mapping[str, LinkedHost],
+    models: Mapping[str, LinkedModel],
 ) -> LinkedService:
+    host = hosts[service.host]
     return LinkedService(
         name=name,
         engine=service.engine,
@@ -178,6 +201,7 @@ def _link(
         env={key: _variable(value) for key, value in service.env.items()},
         declared=_declared(service.vram),
         ram=service.ram,
+        workers=tuple(hosts[worker] for worker in service.workers),
     )
 
 

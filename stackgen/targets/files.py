@@ -27,7 +27,7 @@ class _Files:
     handles: Final = frozenset(
         {
             *("name", "engine", "image", "program", "entrypoint", "working_dir", "args"),
-            *("env", "config_files", "mounts", "gpus", "ports"),
+            *("env", "config_files", "mounts", "gpus", "workers", "ports"),
             *("health", "after", "exclusive", "expose", "memory_limit", "shm_size", "lock_memory"),
             *("stop_grace", "read_only_root", "writable", "capabilities", "user"),
         }
@@ -112,6 +112,8 @@ def _needs_of_place(workload: Workload, site: Site) -> Iterator[str]:
         yield "a program folder that it may write to"
     for gpu in workload.gpus:
         yield f"GPU {gpu.index}: {gpu.model}"
+    for host in workload.workers:
+        yield f"a part of it on {host.name}, with the same GPUs"
     for port in workload.ports:
         seen = f", seen from outside as {port.publish.address}:{port.publish.port}" if port.publish else ""
         yield f"port {port.number} ({port.name}){seen}"

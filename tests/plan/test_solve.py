@@ -286,3 +286,21 @@ def test_a_variable_that_chooses_gpus_beside_the_plan() -> None:
     )
     without = replace(service("r", box, {}, env=env), gpus=())
     assert not plan_of(stack([box], [without])).diagnostics
+
+
+def test_a_service_takes_the_same_on_each_of_its_hosts() -> None:
+    first, second = host("first"), host("second")
+    spread = replace(service("it", first, {"m": on(5, 6)}), workers=(second,))
+    plan = plan_of(stack([first, second], [spread]))
+    high = [(g.host, g.index, g.high // GIB) for g in plan.gpus]
+    assert high == [("first", 0, 5), ("first", 1, 6), ("second", 0, 5), ("second", 1, 6)]
+    # Its engine did not say that it can.
+    assert "plan/one-host" in [d.kind for d in plan.diagnostics]
+
+
+def test_the_fullest_of_its_hosts_limits_a_service() -> None:
+    first, second = host("first", gpus=1), host("second", gpus=1)
+    spread = replace(service("it", first, {"a": on(9), "b": on(9)}), workers=(second,))
+    neighbour = service("other", second, {"m": on(10)})
+    assert plan_of(stack([first, second], [spread])).services["it"].models_max == 2
+    assert plan_of(stack([first, second], [spread, neighbour])).services["it"].models_max == 1

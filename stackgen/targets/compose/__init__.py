@@ -23,7 +23,7 @@ class _Compose:
             *("read_only_root", "writable", "capabilities", "user"),
         }
     )
-    rejects: Final = frozenset({"expose"})
+    rejects: Final = frozenset({"expose", "workers"})
 
     def render(self, deployment: "Deployment") -> Rendered:
         """One project for each host whose platform is compose."""

@@ -8,6 +8,7 @@ from stackgen.domain.target_defaults import (
     after_elsewhere,
     exposed,
     gpus_left_out,
+    spread,
     unreachable,
 )
 from stackgen.domain.workload import Workload
@@ -20,6 +21,7 @@ def findings(project: Project) -> Iterator[Diagnostic]:
         yield from _no_image(workload)
         yield from unreachable(workload, project, project.address)
         yield from exposed(workload)
+        yield from spread(workload)
         yield from _gpus(workload, project)
         yield from after_elsewhere(workload, project)
     yield from _same_variable(project)

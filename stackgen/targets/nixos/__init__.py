@@ -28,7 +28,7 @@ class _Nixos:
             *("read_only_root", "writable", "capabilities", "user"),
         }
     )
-    rejects: Final = frozenset({"expose"})
+    rejects: Final = frozenset({"expose", "workers"})
 
     def render(self, deployment: Deployment) -> Rendered:
         """One module for each host whose platform is nixos."""

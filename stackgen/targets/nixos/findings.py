@@ -10,6 +10,7 @@ from stackgen.domain.target_defaults import (
     after_elsewhere,
     exposed,
     gpus_left_out,
+    spread,
     unreachable,
 )
 from stackgen.domain.workload import Workload
@@ -24,6 +25,7 @@ def findings(machine: Machine) -> Iterator[Diagnostic]:
     for workload in machine.workloads:
         yield from unreachable(workload, machine, partial(machine.address, caller=workload))
         yield from exposed(workload)
+        yield from spread(workload)
         yield from _gpus(workload, machine)
         yield from after_elsewhere(workload, machine)
         if is_native(workload):
