@@ -6,6 +6,7 @@ holds every target to that.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
@@ -76,6 +77,26 @@ class Health:
     """A program inside the image that can ask."""
 
 
+class GroupFact(Enum):
+    """What only the platform knows of a program that runs in several places at once."""
+
+    LEADER = "address of the first place"
+    SIZE = "number of places"
+    RANK = "number of this place, from 0 for the first"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Workers:
+    """Further hosts on which a part of a program runs, with GPUs of the same indexes; the first one leads.
+
+    `leader_args` follow the arguments on the first host, `worker_args` on the others.
+    """
+
+    hosts: tuple[LinkedHost, ...]
+    leader_args: tuple[str | GroupFact, ...] = ()
+    worker_args: tuple[str | GroupFact, ...] = ()
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Workload:
     """One program to run."""
@@ -94,8 +115,7 @@ class Workload:
     config_files: tuple[ConfigFile, ...] = ()
     mounts: tuple[Mount, ...] = ()
     gpus: tuple[LinkedGpu, ...] = ()
-    workers: tuple[LinkedHost, ...] = ()
-    """Further hosts on which a part of it runs, with GPUs of the same indexes; the first one leads."""
+    workers: Workers | None = None
     ports: tuple[Port, ...] = ()
     health: Health | None = None
     after: tuple[str, ...] = ()

@@ -112,7 +112,7 @@ def _needs_of_place(workload: Workload, site: Site) -> Iterator[str]:
         yield "a program folder that it may write to"
     for gpu in workload.gpus:
         yield f"GPU {gpu.index}: {gpu.model}"
-    for host in workload.workers:
+    for host in workload.workers.hosts if workload.workers else ():
         yield f"a part of it on {host.name}, with the same GPUs"
     for port in workload.ports:
         seen = f", seen from outside as {port.publish.address}:{port.publish.port}" if port.publish else ""

@@ -13,12 +13,14 @@ from stackgen.domain.workload import (
     ConfigFile,
     Deployment,
     EnvValue,
+    GroupFact,
     Health,
     HostDeployment,
     Joined,
     Mount,
     Port,
     ServiceUrl,
+    Workers,
     Workload,
 )
 
@@ -108,7 +110,11 @@ EVERY_FIELD: Mapping[str, Any] = {
         Mount(volume="images", target=PurePosixPath("/images")),
     ),
     "gpus": (gpu(1), gpu(0, uuid="GPU-4a3c5b1e-0000-1111-2222-333344445555")),
-    "workers": (LinkedHost(name="second", platform="kubernetes", gpus=(gpu(0), gpu(1))),),
+    "workers": Workers(
+        hosts=(LinkedHost(name="second", platform="kubernetes", gpus=(gpu(0), gpu(1))),),
+        leader_args=("--rank", "0", "of $(X)", GroupFact.SIZE),
+        worker_args=("--join", GroupFact.LEADER, "--rank", GroupFact.RANK),
+    ),
     "ports": (
         Port(name="http", number=8080, publish=Publication(port=18080, address="127.0.0.1")),
         Port(name="metrics", number=9090),
