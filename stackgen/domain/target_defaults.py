@@ -7,7 +7,7 @@ from typing import Any, Final, assert_never
 from stackgen.domain.diagnostic import Diagnostic, error, warning
 from stackgen.domain.document import Document
 from stackgen.domain.linked import LinkedGpu
-from stackgen.domain.reach import UrlOf, resolve, urls
+from stackgen.domain.reach import UrlOf, bracketed, resolve, urls
 from stackgen.domain.site import Site
 from stackgen.domain.workload import Health, Workload
 
@@ -50,9 +50,14 @@ def cuda_order(gpus: Sequence[LinkedGpu]) -> dict[str, str]:
     return {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"} if of_vendor(gpus, "nvidia") else {}
 
 
+def health_url(health: Health) -> str:
+    """Where the program answers whoever asks beside it."""
+    return f"http://{bracketed(health.address)}:{health.port}{health.path}"
+
+
 def question(health: Health) -> list[str]:
     """The command that asks, inside the image, whether the program answers."""
-    url = f"http://127.0.0.1:{health.port}{health.path}"
+    url = health_url(health)
     match health.tool:
         case "curl":
             return ["curl", "-fsS", "-o", "/dev/null", url]

@@ -65,6 +65,17 @@ class Port:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Listen:
+    """How to tell a program that has no network of its own where to listen; `{address}` and `{port}` are put in.
+
+    Arguments come after all others.
+    """
+
+    env: Mapping[str, str] = field(default_factory=dict)
+    args: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Health:
     """How to see that the program answers, without making it load anything; times in seconds."""
 
@@ -75,6 +86,8 @@ class Health:
     timeout: int = 5
     tool: Literal["curl", "wget", "python3"] = "curl"
     """A program inside the image that can ask."""
+    address: str = "127.0.0.1"
+    """Where it answers whoever asks beside it."""
 
 
 class GroupFact(Enum):
@@ -117,6 +130,8 @@ class Workload:
     gpus: tuple[LinkedGpu, ...] = ()
     workers: Workers | None = None
     ports: tuple[Port, ...] = ()
+    listen: Listen | None = None
+    """None: nothing can tell it, and it listens on its own ports, on every address."""
     health: Health | None = None
     after: tuple[str, ...] = ()
     """Services of the same host that must be up first."""

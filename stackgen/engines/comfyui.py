@@ -105,7 +105,7 @@ class _Comfyui:
 
     def lower(self, service: PlannedService, plan: Plan) -> "Workload":
         """The image runs as root and unpacks itself into /root, so its file system cannot be read-only."""
-        from stackgen.domain.workload import Health, Port, Workload
+        from stackgen.domain.workload import Health, Listen, Port, Workload
 
         linked = service.linked
         return Workload(
@@ -117,6 +117,7 @@ class _Comfyui:
             mounts=defaults.mounts(linked, FOLDERS),
             gpus=linked.gpus,
             ports=(Port(name="http", number=PORT, publish=linked.publish),),
+            listen=Listen(args=tuple(_arguments(linked, "{address}", "{port}"))),
             # The first start unpacks the program and may install what custom nodes need.
             health=Health(port=PORT, path="/system_stats", start_period=300),
             expose=linked.expose,
@@ -125,12 +126,12 @@ class _Comfyui:
         )
 
 
-def _arguments(service: LinkedService) -> list[str]:
+def _arguments(service: LinkedService, address: str = "0.0.0.0", port: str = str(PORT)) -> list[str]:  # noqa: S104
     options: ComfyuiOptions = service.options
     # ComfyUI counts this one in GiB.
     reserve = [] if options.reserve_vram is None else ["--reserve-vram", f"{options.reserve_vram / GIB:g}"]
     device = [] if service.gpus else ["--cpu"]
-    return ["--listen", "0.0.0.0", "--port", str(PORT), *device, *reserve, *options.args]  # noqa: S104
+    return ["--listen", address, "--port", port, *device, *reserve, *options.args]
 
 
 ENGINE: Final[Engine] = _Comfyui()

@@ -97,7 +97,7 @@ class _Searxng:
     def lower(self, service: PlannedService, plan: Plan) -> "Workload":
         """The official image with our settings.yml, closed but for its cache."""
         from stackgen.domain.document import Format
-        from stackgen.domain.workload import ConfigFile, Health, Port, Workload
+        from stackgen.domain.workload import ConfigFile, Health, Listen, Port, Workload
 
         linked = service.linked
         options: SearxngOptions = linked.options
@@ -113,6 +113,7 @@ class _Searxng:
             ),
             mounts=defaults.mounts(linked, {"cache": CACHE}),
             ports=(Port(name="http", number=PORT, publish=linked.publish),),
+            listen=Listen(env={"SEARXNG_BIND_ADDRESS": "{address}", "SEARXNG_PORT": "{port}"}),
             health=Health(port=PORT, path="/healthz", start_period=30, tool="wget"),
             expose=linked.expose,
             memory_limit=linked.ram,

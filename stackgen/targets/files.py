@@ -11,12 +11,13 @@ from stackgen.domain.contracts import Rendered, Target
 from stackgen.domain.document import Document, Format, Template
 from stackgen.domain.downloads import script
 from stackgen.domain.linked import SecretKey
-from stackgen.domain.reach import UrlOf, bracketed, resolve
+from stackgen.domain.listening import LOOPBACK, near, on_hosts, published_address
+from stackgen.domain.reach import Place, UrlOf, bracketed, resolve
 from stackgen.domain.site import Site, sites
 from stackgen.domain.stack import Volume
-from stackgen.domain.target_defaults import config_files, visible_devices
+from stackgen.domain.target_defaults import config_files, health_url, visible_devices
 from stackgen.domain.units import show_size
-from stackgen.domain.workload import Deployment, ServiceUrl, Workload
+from stackgen.domain.workload import Deployment, Port, ServiceUrl, Workload
 from stackgen.emit import shell
 
 
@@ -27,7 +28,7 @@ class _Files:
     handles: Final = frozenset(
         {
             *("name", "engine", "image", "program", "entrypoint", "working_dir", "args"),
-            *("env", "config_files", "mounts", "gpus", "workers", "ports"),
+            *("env", "config_files", "mounts", "gpus", "workers", "ports", "listen"),
             *("health", "after", "exclusive", "expose", "memory_limit", "shm_size", "lock_memory"),
             *("stop_grace", "read_only_root", "writable", "capabilities", "user"),
         }
@@ -36,7 +37,8 @@ class _Files:
 
     def render(self, deployment: Deployment) -> Rendered:
         """The files of every host, whatever its platform."""
-        return Rendered(tuple(document for site in sites(Site, deployment) for document in _documents(site)))
+        found = sites(Site, on_hosts(deployment, published_address))
+        return Rendered(tuple(document for site in found for document in _documents(site)))
 
 
 TARGET: Final[Target] = _Files()
@@ -73,11 +75,16 @@ def _downloads(site: Site) -> Iterator[Document]:
 def _url_of(site: Site) -> UrlOf:
     def url_of(url: ServiceUrl) -> str:
         place = site.places[url.service]
-        address = "127.0.0.1" if site.local(url.service) else place.host.address or place.host.name
         port = "" if place.port is None else f":{place.port}"
-        return f"http://{bracketed(address)}{port}{url.path}"
+        return f"http://{bracketed(_address(place, site))}{port}{url.path}"
 
     return url_of
+
+
+def _address(place: Place, site: Site) -> str:
+    if site.local(place.workload.name):
+        return LOOPBACK if place.publish is None else near(place.publish)
+    return place.host.address or place.host.name
 
 
 def _values(workload: Workload, url_of: UrlOf) -> dict[str, object]:
@@ -115,8 +122,14 @@ def _needs_of_place(workload: Workload, site: Site) -> Iterator[str]:
     for host in workload.workers.hosts if workload.workers else ():
         yield f"a part of it on {host.name}, with the same GPUs"
     for port in workload.ports:
-        seen = f", seen from outside as {port.publish.address}:{port.publish.port}" if port.publish else ""
-        yield f"port {port.number} ({port.name}){seen}"
+        yield f"port {port.number} ({port.name}){_seen(port)}"
+
+
+def _seen(port: Port) -> str:
+    if port.publish is None:
+        return ""
+    same = port.publish.port == port.number
+    return f" on {port.publish.address}" if same else f", seen as {port.publish.address}:{port.publish.port}"
 
 
 def _needs_of_host(workload: Workload) -> Iterator[str]:
@@ -130,7 +143,7 @@ def _needs_of_host(workload: Workload) -> Iterator[str]:
         yield f"a proxy for {workload.expose.hostname}{timeout}"
     if workload.health:
         health = workload.health
-        yield f"up to {health.start_period} s until http://127.0.0.1:{health.port}{health.path} answers"
+        yield f"up to {health.start_period} s until {health_url(health)} answers"
     if workload.memory_limit is not None:
         yield f"at most {show_size(workload.memory_limit)} of memory"
     if workload.shm_size is not None:

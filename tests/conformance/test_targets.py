@@ -17,9 +17,13 @@ FIELDS = tuple(field.name for field in fields(Workload))
 TARGETS: tuple[Target, ...] = tuple(registry.targets().values())
 MEANT_FOR_OTHERS = {
     ("compose", "program"): "the image knows its own program",
+    **{(name, "listen"): "a container has a network of its own" for name in ("compose", "nixos")},
     ("nixos", "program"): "the image knows its own program; what has none is in tests/targets/test_nixos.py",
 }
 """What a target may pass over in silence, and why."""
+
+GOES_WITH = {"listen": "ports"}
+"""Fields that mean nothing without another."""
 
 each_target = pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
 
@@ -59,7 +63,8 @@ def test_handles_and_rejects_are_all_fields(target: Target) -> None:
 @each_target
 @pytest.mark.parametrize("field", FIELDS)
 def test_every_field_has_an_answer(target: Target, field: str) -> None:
-    plain = workload("plain")
+    needed = GOES_WITH.get(field)
+    plain = workload("plain", **({needed: EVERY_FIELD[needed]} if needed else {}))
     set_to = replace(plain, **{field: EVERY_FIELD[field]})
     before = target.render(of(target, deployment(plain, SEARCH)))
     after = target.render(of(target, deployment(set_to, SEARCH)))

@@ -17,6 +17,7 @@ from stackgen.domain.workload import (
     Health,
     HostDeployment,
     Joined,
+    Listen,
     Mount,
     Port,
     ServiceUrl,
@@ -119,6 +120,7 @@ EVERY_FIELD: Mapping[str, Any] = {
         Port(name="http", number=8080, publish=Publication(port=18080, address="127.0.0.1")),
         Port(name="metrics", number=9090),
     ),
+    "listen": Listen(env={"BIND": "{address}:{port}"}, args=("--port", "{port}")),
     "health": Health(
         port=8080, path="/health?x=$y", start_period=600, interval=20, timeout=7, tool="python3"
     ),
@@ -162,6 +164,7 @@ def home() -> Deployment:
         mounts=(Mount(volume="models", target=PurePosixPath("/models"), read_only=True),),
         gpus=(gpu(0), gpu(1)),
         ports=(Port(name="http", number=8080, publish=Publication(port=8080, address="192.168.10.20")),),
+        listen=Listen(env={"LLAMA_ARG_HOST": "{address}", "LLAMA_ARG_PORT": "{port}"}),
         health=Health(port=8080, path="/health", start_period=300),
         exclusive=("big-cards",),
         memory_limit=390 * GIB,
@@ -173,6 +176,7 @@ def home() -> Deployment:
         image="docker.io/yanwk/comfyui-boot:cu130-slim-v2",
         program="python3",
         args=("main.py", "--listen", "0.0.0.0"),  # noqa: S104
+        listen=Listen(args=("--listen", "{address}", "--port", "{port}")),
         mounts=(Mount(volume="images", target=PurePosixPath("/root/ComfyUI")),),
         gpus=(gpu(1), gpu(2)),
         ports=(Port(name="http", number=8188),),
@@ -196,13 +200,18 @@ def home() -> Deployment:
         },
         mounts=(Mount(volume="data", target=PurePosixPath("/app/backend/data")),),
         ports=(Port(name="http", number=8080, publish=Publication(port=3000, address="127.0.0.1")),),
+        listen=Listen(args=("serve", "--host", "{address}", "--port", "{port}")),
         health=Health(port=8080, path="/health"),
         after=("comfyui", "llama", "search"),
         expose=Exposure(hostname="chat.example.org", timeout=1800),
         read_only_root=False,
     )
     search = replace(
-        SEARCH, env=hardened, health=Health(port=8080, path="/healthz", tool="wget"), user="977:977"
+        SEARCH,
+        env=hardened,
+        listen=Listen(env={"SEARXNG_BIND_ADDRESS": "{address}", "SEARXNG_PORT": "{port}"}),
+        health=Health(port=8080, path="/healthz", tool="wget"),
+        user="977:977",
     )
     ollama = workload(
         "ollama",
@@ -211,6 +220,7 @@ def home() -> Deployment:
         program="ollama",
         args=("serve",),
         mounts=(Mount(volume="data", target=PurePosixPath("/root/.ollama")),),
+        listen=Listen(env={"OLLAMA_HOST": "{address}:{port}"}),
         ports=(Port(name="http", number=11434, publish=Publication(port=11434, address="0.0.0.0")),),  # noqa: S104
     )
     return Deployment(

@@ -89,7 +89,8 @@ def test_a_script_starts_the_program_with_exactly_these_words(tmp_path: Path) ->
     assert "set it to master-key of the secret litellm" in refused.stderr
     done = subprocess.run(run, env=path | {"API_KEY": "k"}, capture_output=True, text=True, check=True)
     lines = done.stdout.splitlines()
-    assert lines[-5:] == ["./presets.ini", "a  b", "it's $HOME \\ \"", "", str(folder)]
+    words = ["./presets.ini", "a  b", "it's $HOME \\ \"", "", "--port", "18080"]
+    assert lines[-7:] == [*words, str(folder)]
     assert {
         "API_KEY=k",
         "PLAIN=no",

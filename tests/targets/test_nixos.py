@@ -97,7 +97,8 @@ class TestWhereAProgramRuns:
     )
     def test_a_plain_service_answers_every_field(self, field: str) -> None:
         """Conformance looks at containers; this is the other half."""
-        plain = replace(NATIVE, program="/opt/plain/other")
+        ports = EVERY_FIELD["ports"] if field == "listen" else ()
+        plain = replace(NATIVE, program="/opt/plain/other", ports=ports)
         set_to = replace(plain, **{field: EVERY_FIELD[field]})
         before, after = on_nixos(plain, SEARCH), on_nixos(set_to, SEARCH)
         assert TARGET.render(after) != TARGET.render(before)

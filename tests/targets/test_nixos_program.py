@@ -127,7 +127,7 @@ def test_a_plain_service_gets_its_words_and_variables(tmp_path: Path) -> None:
     text = units.units(units.evaluate(module))["home-serve.service"].text
     service = settings_of(text)["Service"]
     [command] = [value for key, value in service if key == "ExecStart"]
-    assert argv_of(command) == [SERVE.program, *SERVE.args]
+    assert argv_of(command) == [SERVE.program, *SERVE.args, "--port", "18080"]
     assigned = [argv_of(value.replace("$", "$$"))[0] for key, value in service if key == "Environment"]
     variables = dict(item.split("=", 1) for item in assigned)
     assert variables["MARKS"] == SERVE.env["MARKS"]

@@ -8,7 +8,7 @@ from stackgen.domain import engine_defaults as defaults
 from stackgen.domain.document import Format
 from stackgen.domain.linked import LinkedService
 from stackgen.domain.plan import KnownModel, Plan, PlannedService
-from stackgen.domain.workload import ConfigFile, EnvValue, Health, Port, Workload
+from stackgen.domain.workload import ConfigFile, EnvValue, Health, Listen, Port, Workload
 from stackgen.engines.llama_server import image, table
 from stackgen.engines.llama_server.effective import Case, beating, case, effective
 from stackgen.engines.llama_server.options import ServiceOptions
@@ -49,6 +49,7 @@ def workload(planned: PlannedService, plan: Plan) -> Workload:
         mounts=defaults.mounts(service, {"models": MODELS}, frozenset({"models"})),
         gpus=service.gpus,
         ports=(Port(name="http", number=PORT, publish=service.publish),),
+        listen=Listen(env={"LLAMA_ARG_HOST": "{address}", "LLAMA_ARG_PORT": "{port}"}),
         # /health answers as soon as the router runs, and asking it loads no model.
         health=Health(port=PORT, path="/health", tool="curl"),
         expose=service.expose,

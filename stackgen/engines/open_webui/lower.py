@@ -6,7 +6,7 @@ from typing import Final
 from stackgen.domain import engine_defaults as defaults
 from stackgen.domain.linked import LinkedService, Reference
 from stackgen.domain.plan import PlannedService
-from stackgen.domain.workload import EnvValue, Health, Joined, Port, ServiceUrl, Workload
+from stackgen.domain.workload import EnvValue, Health, Joined, Listen, Port, ServiceUrl, Workload
 from stackgen.engines.open_webui.options import as_text, environment
 
 IMAGE: Final = "ghcr.io/open-webui/open-webui:v0.12.4"
@@ -26,6 +26,7 @@ def workload(service: PlannedService) -> Workload:
         mounts=defaults.mounts(linked, {"data": DATA}),
         gpus=linked.gpus,
         ports=(Port(name="http", number=PORT, publish=linked.publish),),
+        listen=Listen(args=("serve", "--host", "{address}", "--port", "{port}")),
         # The first start downloads an embedding model.
         health=Health(port=PORT, path="/health", start_period=300),
         expose=linked.expose,

@@ -8,11 +8,13 @@ from typing import Final
 
 from stackgen.domain.contracts import Rendered, Target
 from stackgen.domain.document import Document, Format, NixFunction, Template
+from stackgen.domain.listening import LOOPBACK, on_hosts, published_address
 from stackgen.domain.site import sites
+from stackgen.domain.systemd import GATE
 from stackgen.domain.target_defaults import config_files
-from stackgen.domain.workload import Deployment
+from stackgen.domain.workload import Deployment, HostDeployment, Workload
 from stackgen.targets.nixos.findings import findings
-from stackgen.targets.nixos.machine import Machine
+from stackgen.targets.nixos.machine import Machine, is_native
 from stackgen.targets.nixos.module import body
 
 
@@ -23,7 +25,7 @@ class _Nixos:
     handles: Final = frozenset(
         {
             *("name", "engine", "image", "program", "entrypoint", "working_dir", "args"),
-            *("env", "config_files", "mounts", "gpus", "ports"),
+            *("env", "config_files", "mounts", "gpus", "ports", "listen"),
             *("health", "after", "exclusive", "memory_limit", "shm_size", "lock_memory", "stop_grace"),
             *("read_only_root", "writable", "capabilities", "user"),
         }
@@ -32,7 +34,7 @@ class _Nixos:
 
     def render(self, deployment: Deployment) -> Rendered:
         """One module for each host whose platform is nixos."""
-        machines = sites(Machine, deployment, self.name)
+        machines = sites(Machine, on_hosts(deployment, _address_of), self.name)
         return Rendered(
             documents=tuple(document for machine in machines for document in _documents(machine)),
             diagnostics=tuple(finding for machine in machines for finding in findings(machine)),
@@ -40,6 +42,15 @@ class _Nixos:
 
 
 TARGET: Final[Target] = _Nixos()
+
+
+def _address_of(host: HostDeployment, workload: Workload) -> str | None:
+    if host.host.platform != TARGET.name or not is_native(workload):
+        return None
+    address = published_address(host, workload)
+    beside_containers = not all(map(is_native, host.workloads))
+    # Containers come in by their bridge; the firewall keeps everybody else out.
+    return "0.0.0.0" if beside_containers and address == LOOPBACK else address  # noqa: S104
 
 
 def _documents(machine: Machine) -> Iterator[Document]:
@@ -53,7 +64,7 @@ def _documents(machine: Machine) -> Iterator[Document]:
         path=machine.folder / "gate.sh",
         format=Format.SHELL,
         header=(machine.origin,),
-        body=Template("nixos/gate.sh"),
+        body=Template(GATE),
         executable=True,
     )
     for workload in (*machine.workloads, *machine.jobs):

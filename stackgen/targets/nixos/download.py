@@ -1,28 +1,25 @@
 """Downloads as units that run once to their end, before the services that wait for their files."""
 
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 from stackgen.domain.document import NixExpr
 from stackgen.domain.downloads import FOLDER, SCRIPT
+from stackgen.domain.systemd import CLOSED, DOWNLOAD_ATTEMPTS
 from stackgen.domain.target_defaults import present
 from stackgen.domain.workload import Workload
 from stackgen.emit.unit import words
 from stackgen.targets.nixos.machine import Machine, is_native
-from stackgen.targets.nixos.native import CLOSED, kept
 from stackgen.targets.nixos.nixtext import interpolated
 from stackgen.targets.nixos.secrets import environment_files
 from stackgen.targets.nixos.unit import common
-
-_ATTEMPTS: Final = 60
-"""Without a byte for about an hour. Those who wait fail together with the download, and are not tried again."""
 
 
 def download(job: Workload, machine: Machine) -> dict[str, Any]:
     """The unit of a job of `domain.downloads`; systemd runs it again when the list of files has changed."""
     unit = common(replace(job, image=""), machine)
     return unit | {
-        "environment": {"DOWNLOAD_ATTEMPTS": str(_ATTEMPTS)},
+        "environment": {"DOWNLOAD_ATTEMPTS": str(DOWNLOAD_ATTEMPTS)},
         "path": [*unit.get("path", ()), NixExpr("pkgs.curl"), NixExpr("pkgs.util-linux")],
         "serviceConfig": present(
             {
@@ -46,7 +43,7 @@ def _is_podmans(job: Workload, machine: Machine) -> bool:
 def _on_the_host(job: Workload, machine: Machine) -> dict[str, Any]:
     volume = job.mounts[0].volume
     folder = machine.folder_of(volume)
-    place = words([(folder or f"/var/lib/{kept(volume, machine)}").replace("$", "$$")])
+    place = words([(folder or f"/var/lib/{machine.kept(volume)}").replace("$", "$$")])
     # A folder of the host may belong to anybody; to write to it takes a root that is not of another user's world.
     writes: dict[str, Any] = (
         {
@@ -55,7 +52,7 @@ def _on_the_host(job: Workload, machine: Machine) -> dict[str, Any]:
             "ReadWritePaths": words([folder]),
         }
         if folder
-        else {"DynamicUser": True, "StateDirectory": [kept(volume, machine)]}
+        else {"DynamicUser": True, "StateDirectory": [machine.kept(volume)]}
     )
     return {
         "ExecStart": interpolated(NixExpr("pkgs.bash"), "/bin/sh ", _script(job, machine), f" {place}"),

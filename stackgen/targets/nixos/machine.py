@@ -1,15 +1,12 @@
-"""What all parts of one NixOS host share: names, where a program runs, how it reaches others, its secrets."""
+"""What all parts of one NixOS host share: where a program runs, and how it reaches others."""
 
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import PurePosixPath
 from typing import Final
 
 from stackgen.domain.document import NixExpr
-from stackgen.domain.linked import SecretKey
-from stackgen.domain.reach import Place, UrlOf, bracketed
-from stackgen.domain.site import Site
-from stackgen.domain.stack import Volume
+from stackgen.domain.reach import UrlOf
+from stackgen.domain.unit_host import UnitHost, beside, on_the_host, shortened
 from stackgen.domain.workload import ConfigFile, ServiceUrl, Workload
 from stackgen.emit.nix import string
 
@@ -22,7 +19,7 @@ def is_native(workload: Workload) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Machine(Site):
+class Machine(UnitHost):
     """One host as a NixOS machine."""
 
     @property
@@ -43,10 +40,7 @@ class Machine(Site):
     @property
     def bridge(self) -> str:
         """The network's interface, of which Linux takes 15 characters."""
-        name = f"sg-{self.network}"
-        if len(name) <= _LONGEST_INTERFACE:
-            return name
-        return f"{name[:10]}-{sha256(name.encode()).hexdigest()[:4]}"
+        return shortened(f"sg-{self.network}", _LONGEST_INTERFACE)
 
     @property
     def sops(self) -> bool:
@@ -59,34 +53,9 @@ class Machine(Site):
         cards = [gpu for w in self.containers for gpu in w.gpus if gpu.vendor == "nvidia"]
         return bool(cards) and all(gpu.uuid for gpu in cards)
 
-    def unit(self, service: str) -> str:
-        """Name of a service's unit, without its ending."""
-        return f"{self.deployment.name}-{service}"
-
-    def units_before(self, service: str) -> list[str]:
-        """The units that must have ended well before a service starts."""
-        return [f"{self.unit(job)}.service" for job in self.jobs_before(service)]
-
-    def volume(self, name: str) -> Volume:
-        """A volume of the stack."""
-        return self.deployment.volumes[name]
-
-    def folder_of(self, volume: str) -> str | None:
-        """Where a volume is on this host; None for one that the platform provides."""
-        found = self.volume(volume)
-        return f"/mnt/{self.deployment.name}/{volume}" if found.nfs else found.path
-
     def source(self, file: ConfigFile, workload: Workload) -> NixExpr:
         """A config file beside the module; Nix copies it to its store, whose path changes with the content."""
         return NixExpr(f"./. + {string(f'/{workload.name}/{file.name}')}")
-
-    def secrets(self, workload: Workload) -> dict[str, SecretKey]:
-        """The environment variables whose values are secrets."""
-        return {name: v for name, v in sorted(workload.env.items()) if isinstance(v, SecretKey)}
-
-    def environment_file(self, workload: Workload) -> str:
-        """Where somebody puts the secrets of a service."""
-        return f"/var/lib/secrets/{self.deployment.name}/{workload.name}.env"
 
     def url_of(self, caller: Workload) -> UrlOf:
         """How `caller` reaches others; where there is no way, `findings` has an error."""
@@ -111,15 +80,6 @@ class Machine(Site):
             case False, True:
                 return f"host.containers.internal:{place.port}"
             case True, True:
-                return f"127.0.0.1:{place.port}"
+                return beside(place)
             case _:
-                return _on_the_host(place)
-
-
-def _on_the_host(place: Place) -> str | None:
-    """A container as programs on its host see it: not by name, and only where it is published."""
-    publish = place.publish
-    if publish is None:
-        return None
-    here = publish.everywhere or publish.loopback
-    return f"{'127.0.0.1' if here else bracketed(publish.address)}:{publish.port}"
+                return on_the_host(place)

@@ -4,16 +4,16 @@
 # open-webui, as in the image ghcr.io/open-webui/open-webui:v0.12.4. It needs:
 # - /app/backend/data: the volume data
 # - a program folder that it may write to
-# - port 8080 (http), seen from outside as 127.0.0.1:3000
+# - port 3000 (http) on 127.0.0.1
 # - up before it: comfyui, llama, search
 # - a proxy for chat.example.org, answers of up to 1800 s
-# - up to 60 s until http://127.0.0.1:8080/health answers
+# - up to 60 s until http://127.0.0.1:3000/health answers
 # - 30 s to stop
 set -eu
 cd "$(dirname "$0")"
 
 export WEBUI_SECRET_KEY="${WEBUI_SECRET_KEY:?set it to session-key of the secret webui}"
-export OPENAI_API_BASE_URLS='http://127.0.0.1:8080/v1;http://small.lan:11434/v1'
+export OPENAI_API_BASE_URLS='http://192.168.10.20:8080/v1;http://small.lan:11434/v1'
 export COMFYUI_BASE_URL=http://127.0.0.1:8188
-export SEARXNG_QUERY_URL='http://127.0.0.1:8080/search?q=<query>'
-exec open-webui
+export SEARXNG_QUERY_URL='http://127.0.0.1:8081/search?q=<query>'
+exec open-webui serve --host 127.0.0.1 --port 3000

@@ -16,4 +16,4 @@ cd "$(dirname "$0")"
 
 export CUDA_DEVICE_ORDER=PCI_BUS_ID
 export CUDA_VISIBLE_DEVICES=1,2
-exec python3 main.py --listen 0.0.0.0
+exec python3 main.py --listen 0.0.0.0 --listen 127.0.0.1 --port 8188

@@ -5,9 +5,9 @@
 # - /models: the volume models (192.168.10.133:/mnt/tank/models), read only
 # - GPU 0: rtx-3090
 # - GPU 1: rtx-3090
-# - port 8080 (http), seen from outside as 192.168.10.20:8080
+# - port 8080 (http) on 192.168.10.20
 # - down before it: the others of big-cards
-# - up to 300 s until http://127.0.0.1:8080/health answers
+# - up to 300 s until http://192.168.10.20:8080/health answers
 # - at most 390.0 GiB of memory
 # - the right to lock memory (ulimit -l unlimited)
 # - 30 s to stop
@@ -16,4 +16,6 @@ cd "$(dirname "$0")"
 
 export CUDA_DEVICE_ORDER=PCI_BUS_ID
 export CUDA_VISIBLE_DEVICES=0,1
+export LLAMA_ARG_HOST=192.168.10.20
+export LLAMA_ARG_PORT=8080
 exec llama-server --models-preset ./presets.ini --models-max 1

@@ -3,9 +3,10 @@
 #
 # ollama, as in the image docker.io/ollama/ollama:0.30.0. It needs:
 # - /root/.ollama: the volume data
-# - port 11434 (http), seen from outside as 0.0.0.0:11434
+# - port 11434 (http) on 0.0.0.0
 # - 30 s to stop
 set -eu
 cd "$(dirname "$0")"
 
+export OLLAMA_HOST=0.0.0.0:11434
 exec ollama serve
