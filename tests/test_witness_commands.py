@@ -55,9 +55,9 @@ def answer(apart: int = 0) -> dict[str, Any]:
     from stackgen.domain.llama import LlamaParams
     from stackgen.facts import catalog
     from stackgen.facts.derive import derive
-    from stackgen.formats.llama_fit import arguments
     from stackgen.memory.llama import footprint
-    from stackgen.memory.witness import as_asked, usage
+    from stackgen.memory.question import arguments, as_asked
+    from stackgen.memory.witness import usage
 
     hit = catalog.lookup("Qwen/Qwen3-4B-GGUF", "Q4_K_M")
     assert hit is not None

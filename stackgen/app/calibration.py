@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from stackgen import registry
 from stackgen.app.loading import Loaded
 from stackgen.app.planning import known_models
-from stackgen.app.witness import LLAMA_SERVER
 from stackgen.domain.calibration import Calibration
+from stackgen.domain.contracts import Engine, RunsLlama
 from stackgen.domain.failure import Failure
 from stackgen.domain.footprint import Memory
 from stackgen.domain.linked import LinkedService, LinkedUse
+from stackgen.domain.llama import LlamaProcess
 from stackgen.domain.loadlog import LoadLog
 from stackgen.domain.plan import KnownModel, Resident
 
@@ -30,6 +32,8 @@ class _Candidate:
     service: LinkedService
     use: LinkedUse
     model: KnownModel
+    engine: Engine
+    process: LlamaProcess
 
     @property
     def label(self) -> str:
@@ -63,7 +67,7 @@ def calibrate(loaded: Loaded, found: Sequence[LoadLog], wanted: str | None = Non
         chosen = next((c for c in candidates if c.label == wanted), None)
         if chosen is None:
             names = ", ".join(c.label for c in candidates) or "none"
-            raise Failure(f"no llama-server of the stack serves {wanted!r}", f"there is: {names}")
+            raise Failure(f"no service of the stack runs {wanted!r} with llama.cpp", f"there is: {names}")
         named = [load for load in found if chosen.is_of(load)]
         return Calibrated((_compare(loaded, chosen, (named or list(found))[-1]),))
     pairs = [(next((c for c in candidates if c.is_of(load)), None), load) for load in found]
@@ -85,25 +89,22 @@ def calibrate(loaded: Loaded, found: Sequence[LoadLog], wanted: str | None = Non
 
 def _candidates(loaded: Loaded) -> list[_Candidate]:
     known = known_models(loaded.stack, loaded.lock)
+    engines = {service.name: registry.engine(service.engine) for service in loaded.stack.services.values()}
     return [
-        _Candidate(service, use, known[use.model.name])
+        _Candidate(service, use, known[use.model.name], engine, engine.process(service, use))
         for service in loaded.stack.services.values()
-        if service.engine == LLAMA_SERVER
+        if isinstance(engine := engines[service.name], RunsLlama)
         for use in service.models
     ]
 
 
 def _compare(loaded: Loaded, chosen: _Candidate, load: LoadLog) -> Calibration:
-    from stackgen import registry
-    from stackgen.engines.llama_server.demand import params_of
-    from stackgen.engines.llama_server.effective import case
     from stackgen.plan.calibrate import compare
 
-    known = known_models(loaded.stack, loaded.lock)
-    demand = registry.engine(LLAMA_SERVER).demand(chosen.service, known)
+    demand = chosen.engine.demand(chosen.service, known_models(loaded.stack, loaded.lock))
     resident = next((r for r in demand.residents if r.use == chosen.use.id), None) or _unknown(chosen)
     gpus = tuple(gpu.index for gpu in chosen.service.gpus)
-    return compare(load, resident, gpus, chosen.model.facts, params_of(case(chosen.service, chosen.use)))
+    return compare(load, resident, gpus, chosen.model.facts, chosen.process.params)
 
 
 def _unknown(chosen: _Candidate) -> Resident:

@@ -1,14 +1,14 @@
 """Making a lock: what is asked for anew, what stays, and all or nothing that is written."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stackgen.domain.diagnostic import Diagnostic, has_errors
 from stackgen.domain.failure import Failure
 from stackgen.domain.linked import LinkedStack, ModelRequest
-from stackgen.domain.lock import Lock
+from stackgen.domain.lock import Lock, LockEntry
 
 if TYPE_CHECKING:
     from stackgen.app.resolving import Progress, Source
@@ -84,12 +84,18 @@ def relock(
     progress = progress or Progress()
     progress.total = len(names)
     made = Resolver(_Sources(hub), progress).resolve([stack.models[n] for n in names])
-    entries = {n: e for n, (e, _) in made.items() if e is not None}
+    entries = {n: _with_figures(e, old.entries.get(n)) for n, (e, _) in made.items() if e is not None}
     return Relock(
         lock=Lock(entries=kept | entries),
         reached=tuple(entries),
         diagnostics=tuple(d for _, found in made.values() for d in found),
     )
+
+
+def _with_figures(entry: LockEntry, old: LockEntry | None) -> LockEntry:
+    """What the engine said of a model holds as long as its files are the same."""
+    same = old is not None and (old.pin.files, old.facts) == (entry.pin.files, entry.facts)
+    return replace(entry, measured=old.measured) if old and same else entry
 
 
 class _Sources:

@@ -1,9 +1,11 @@
 """What is known of the models, and the plan that follows from it."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from stackgen import registry
+from stackgen.domain.diagnostic import Diagnostic
 from stackgen.domain.linked import LinkedModel, LinkedStack
 from stackgen.domain.lock import Lock, LockEntry
 from stackgen.domain.plan import KnownModel, Plan
@@ -26,12 +28,21 @@ def plan(stack: LinkedStack, lock: Lock | None = None) -> Plan:
     diagnostics = (
         *found.diagnostics,
         *freshness.passed_over(stack.models, lock),
+        *_stale_figures(stack, lock),
         *downloads.findings(found, pinned),
     )
     return replace(
         found,
         diagnostics=allow.apply(diagnostics, stack.stack.allow, late=LATE | set(registry.target_names())),
     )
+
+
+def _stale_figures(stack: LinkedStack, lock: Lock) -> Iterable[Diagnostic]:
+    if not any(entry.measured for entry in lock.entries.values()):
+        return ()
+    from stackgen.app.measuring import stale
+
+    return stale(stack, lock)
 
 
 def known_models(stack: LinkedStack, lock: Lock) -> dict[str, KnownModel]:
@@ -49,5 +60,8 @@ def _know(model: LinkedModel, entry: LockEntry | None) -> KnownModel:
     if path is not None and path.endswith(".gguf") and Path(path).is_file():
         from stackgen.io.local import read_gguf
 
-        return from_header(model, read_gguf(Path(path)))
+        found = from_header(model, read_gguf(Path(path)))
+        # What the engine said is of the file as it was locked.
+        same = entry is not None and entry.facts == found.facts
+        return replace(found, measured=entry.measured) if entry and same else found
     return from_catalog(model) if entry is None else from_lock(model, entry)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stackgen.cli.estimate import LlamaBin
 from stackgen.cli.output import EXIT_OUT_OF_DATE, EXIT_WRONG, console, fail, load, note, print_diagnostics
 
 if TYPE_CHECKING:
@@ -30,10 +31,15 @@ def lock(
     upgrade: Annotated[
         bool, typer.Option("--upgrade", help="move the pins of the models named, or of all, to what is new")
     ] = False,
+    oracle: Annotated[
+        bool,
+        typer.Option(
+            "--oracle", help="ask your own llama-fit-params about every model, and plan with its figures"
+        ),
+    ] = False,
+    llama_bin: LlamaBin = None,
 ) -> None:
     """Pin every model in stack.lock: commit, files, hashes, and the facts that planning needs."""
-    from stackgen.domain.lock import Lock
-
     loaded, models = _load(words)
     if models and not upgrade:
         fail(f"`{models[0]}` would be locked with all others", "to move its pin alone, add --upgrade")
@@ -45,11 +51,29 @@ def lock(
     if made.failed:
         note(_untouched(old, made.reached))
         raise typer.Exit(EXIT_WRONG)
-    from stackgen.app import locking
+    from stackgen.app import locking, measuring
 
-    new: Lock = made.lock
+    new = measuring.still_asked(loaded.stack, made.lock)
+    if oracle:
+        new = _measured(loaded, new, llama_bin)
     locking.write(loaded.file, new)
     note("\n".join(_changes(old, new)))
+
+
+def _measured(loaded: "Loaded", lock: "Lock", folder: Path | None) -> "Lock":
+    """The lock with the engine's figures; ends the command when there is a model without."""
+    from stackgen.app.measuring import measure
+    from stackgen.domain.diagnostic import has_errors
+
+    found = measure(loaded.stack, lock, folder)
+    print_diagnostics(found.diagnostics, loaded.source)
+    if has_errors(found.diagnostics):
+        note(_untouched(loaded.lock, ()))
+        raise typer.Exit(EXIT_WRONG)
+    note(
+        f"measured: {', '.join(found.labels) or 'nothing, for no service runs a locked model with llama.cpp'}"
+    )
+    return found.lock
 
 
 def download(
@@ -88,10 +112,12 @@ def download(
 
 
 def _check(loaded: "Loaded") -> int:
+    from stackgen.app.measuring import stale
     from stackgen.lock.freshness import compare, findings
 
-    print_diagnostics(tuple(findings(loaded.stack.models, loaded.lock)), loaded.source)
-    if compare(loaded.stack.models, loaded.lock).stale:
+    figures = tuple(stale(loaded.stack, loaded.lock))
+    print_diagnostics((*findings(loaded.stack.models, loaded.lock), *figures), loaded.source)
+    if compare(loaded.stack.models, loaded.lock).stale or figures:
         return EXIT_OUT_OF_DATE
     note(f"all {len(loaded.lock.entries)} models are locked as they are asked for")
     return 0
@@ -144,6 +170,8 @@ def _changes(old: "Lock", new: "Lock") -> Iterator[str]:
             yield f"moved {name}: {entry.pin.repo} from {_short(before.pin)} to {_short(entry.pin)}"
         elif before.pin != entry.pin:
             yield f"moved {name}: {source} has other contents"
+        if before and before.measured and not entry.measured:
+            yield f"dropped the engine's figures for {name}: its files or its arguments are others now"
     for name in sorted(old.entries.keys() - new.entries.keys()):
         yield f"dropped {name}"
     yield f"stack.lock: {len(new.entries)} models, {_size(sum(e.pin.size for e in new.entries.values()))}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from stackgen.domain.diagnostic import Diagnostic, YamlPath
 from stackgen.domain.interface import Interface
@@ -12,6 +12,7 @@ from stackgen.domain.stack import Service
 
 if TYPE_CHECKING:
     from stackgen.domain.document import Document
+    from stackgen.domain.llama import LlamaProcess
     from stackgen.domain.workload import Deployment, Workload
 
 
@@ -88,6 +89,15 @@ class Engine(Protocol):
 
     def lower(self, service: PlannedService, plan: Plan) -> "Workload":
         """What to run. A plan needs none of it: import `domain.workload` in here, not with the module."""
+        ...
+
+
+@runtime_checkable
+class RunsLlama(Protocol):
+    """What an engine may offer beside the rest: llama.cpp's own programs and logs can then speak of its models."""
+
+    def process(self, service: LinkedService, use: LinkedUse) -> "LlamaProcess":
+        """The process that serves one model."""
         ...
 
 

@@ -1,7 +1,10 @@
 """The parameters of llama.cpp that decide memory, named as llama.cpp names them."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from stackgen.domain.linked import LinkedGpu
 
 LATEST_BUILD = 11434
 """The newest build whose options and memory were checked; assumed when nothing names one."""
@@ -48,3 +51,11 @@ class LlamaParams:
     draft_n_gpu_layers: int = -1
     draft_type_k: str = "f16"
     draft_type_v: str = "f16"
+
+
+class LlamaProcess(NamedTuple):
+    """A process of llama.cpp for one model: how it is started, its GPUs in its own order, and the bytes free there."""
+
+    params: LlamaParams
+    gpus: "tuple[LinkedGpu, ...]"
+    free: tuple[int, ...]

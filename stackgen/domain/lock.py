@@ -7,6 +7,7 @@ from typing import Final
 
 from stackgen.domain.facts import ModelFacts
 from stackgen.domain.linked import ModelRequest
+from stackgen.domain.witness import Statement
 
 WEIGHTS: Final = "model.gguf"
 PROJECTOR: Final = "projector.gguf"
@@ -72,6 +73,8 @@ class LockEntry:
     """Bytes of the projector's tensors."""
     tensors: tuple[TensorGroup, ...] = ()
     """What the safetensors files hold."""
+    measured: tuple[Statement, ...] = ()
+    """What llama.cpp itself said of these files, each for its own arguments."""
 
     def target(self, file: LockedFile) -> PurePosixPath:
         """Where a file goes below the volume: as in the repository, or into the folder asked for."""

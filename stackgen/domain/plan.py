@@ -12,6 +12,7 @@ from stackgen.domain.linked import LinkedService, LinkedStack, ModelRequest
 
 if TYPE_CHECKING:
     from stackgen.domain.facts import ModelFacts
+    from stackgen.domain.witness import Statement
     from stackgen.domain.workload import Download
 
 
@@ -30,6 +31,8 @@ class KnownModel:
     """All files together, once locked."""
     spread_percent: int = 0
     """How far the real weights may be from `facts`, for approximate quantization recipes."""
+    measured: "tuple[Statement, ...]" = ()
+    """What llama.cpp itself said of it, each for its own arguments."""
     diagnostics: tuple[Diagnostic, ...] = ()
 
 

@@ -30,9 +30,13 @@ class Statement:
     build: str
     """As the program calls itself: `b11434`, or its version when nobody recorded the build."""
     asked: tuple[str, ...]
-    """The arguments that say what was asked, without those for the stand-ins."""
+    """The arguments that say what was asked, without those that name the file and the stand-ins."""
     devices: tuple[Usage, ...]
     host: Usage
+
+    def answers(self, asked: tuple[str, ...], devices: int) -> bool:
+        """Whether it is the answer to this question about so many devices; their size is in `asked`, if anywhere."""
+        return self.asked == asked and len(self.devices) == devices
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

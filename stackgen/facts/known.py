@@ -40,6 +40,7 @@ def from_lock(model: LinkedModel, entry: LockEntry) -> KnownModel:
         if entry.mmproj
         else NOTHING,
         disk_bytes=entry.pin.size,
+        measured=entry.measured,
     )
 
 

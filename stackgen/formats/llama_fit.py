@@ -7,10 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from stackgen.domain.llama import LlamaParams
 from stackgen.domain.witness import Usage
 
-ALL_LAYERS = 9999
 _ROW = re.compile(r"^(\S+) (\d+) (\d+) (\d+)\s*$", re.MULTILINE)
 _DEVICE = re.compile(r"^\s+(\S+): (.+)$", re.MULTILINE)
 _VERSION = re.compile(r"version: (\S+)(?: \((?:build (\d+), )?)?")
@@ -31,36 +29,14 @@ class StandIn:
     endpoint: str
 
 
-def arguments(params: LlamaParams, devices: Sequence[StandIn] = ()) -> tuple[str, ...]:
-    """What is asked, without the model and the devices; every default is spelled out."""
-    pairs: dict[str, object] = {
-        "-c": params.n_ctx,
-        "-np": params.n_parallel,
-        "-b": params.n_batch,
-        "-ub": params.n_ubatch,
-        "-fa": params.flash_attn,
-        "-ctk": params.type_k,
-        "-ctv": params.type_v,
-        "-ngl": ALL_LAYERS if params.n_gpu_layers < 0 else params.n_gpu_layers,
-        "-sm": params.split_mode,
-        "-mg": params.main_gpu,
-    }
-    words = [word for flag, value in pairs.items() for word in (flag, str(value))]
-    if params.tensor_split:
-        words += ["-ts", ",".join(f"{share:.9g}" for share in params.tensor_split)]
-    if params.n_cpu_moe:
-        words += ["-ncmoe", str(params.n_cpu_moe)]
-    if params.override_tensor:
-        pairs_of = (f"{pattern}={_buffer(kind, devices)}" for pattern, kind in params.override_tensor)
-        words += ["-ot", ",".join(pairs_of)]
-    switches = {
-        "-cmoe": params.cpu_moe,
-        "--swa-full": params.swa_full,
-        "-nkvo": not params.kv_offload,
-        "--no-op-offload": not params.op_offload,
-    }
-    # Repacked weights are in buffers that the table does not count as the host's.
-    return (*words, *(flag for flag, on in switches.items() if on), "-nr")
+def addressed(asked: Sequence[str], devices: Sequence[StandIn]) -> tuple[str, ...]:
+    """Arguments with the stand-ins for the GPUs that they name as buffer types."""
+    words = list(asked)
+    if "-ot" in words:
+        at = words.index("-ot") + 1
+        pairs = (pair.rpartition("=") for pair in words[at].split(","))
+        words[at] = ",".join(f"{pattern}={_buffer(kind, devices)}" for pattern, _, kind in pairs)
+    return tuple(words)
 
 
 def _buffer(kind: str, devices: Sequence[StandIn]) -> str:

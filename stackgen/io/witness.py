@@ -25,7 +25,7 @@ from stackgen.formats import llama_fit
 from stackgen.formats.llama_fit import StandIn
 from stackgen.io import sparse
 from stackgen.io.sparse import Head
-from stackgen.memory.witness import as_asked
+from stackgen.memory.question import arguments
 
 TOOL = "llama-fit-params"
 SERVERS = ("ggml-rpc-server", "rpc-server")
@@ -84,11 +84,13 @@ def ask(
     if params.split_mode in ("row", "tensor") and len(devices) > 1:
         raise WitnessError(f"`split-mode {params.split_mode}` needs real GPUs, so {TOOL} cannot tell")
     stands = stands[: len(devices)]
-    asked = llama_fit.arguments(as_asked(params, devices), stands)
+    asked = arguments(params, devices)
     with TemporaryDirectory(prefix="stackgen-") as folder:
         model = sparse.write(heads, Path(folder))
         where = _where(stands)
-        run = _fitted(programs, "-m", str(model), *where, "--fit-print", "on", *asked)
+        run = _fitted(
+            programs, "-m", str(model), *where, "--fit-print", "on", *llama_fit.addressed(asked, stands)
+        )
     rows = llama_fit.table(run.out)
     if run.status or "Host" not in rows:
         raise WitnessError(*_why(run, asked))

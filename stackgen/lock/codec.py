@@ -8,6 +8,7 @@ from stackgen.domain.failure import Failure
 from stackgen.domain.footprint import Basis
 from stackgen.domain.linked import ModelRequest
 from stackgen.domain.lock import Lock, LockedFile, LockEntry, Pin, TensorGroup
+from stackgen.domain.witness import Statement, Usage
 
 VERSION = 1
 WIDTH = 120
@@ -53,7 +54,14 @@ def _entry(entry: LockEntry) -> dict[str, Any]:
         out["mmproj"] = entry.mmproj
     if entry.tensors:
         out["tensors"] = [[t.name, t.type, t.count, t.size] for t in entry.tensors]
+    if entry.measured:
+        out["measured"] = [_statement(s) for s in entry.measured]
     return out
+
+
+def _statement(said: Statement) -> dict[str, Any]:
+    mib = {"devices": [list(u.values) for u in said.devices], "host": list(said.host.values)}
+    return {"build": said.build, "asked": list(said.asked), "MiB": mib}
 
 
 def _request(request: ModelRequest) -> dict[str, Any]:
@@ -123,6 +131,16 @@ def _read_entry(data: dict[str, Any]) -> LockEntry:
             TensorGroup(name=name, type=kind, count=count, size=size)
             for name, kind, count, size in data.get("tensors", ())
         ),
+        measured=tuple(_read_statement(s) for s in data.get("measured", ())),
+    )
+
+
+def _read_statement(data: dict[str, Any]) -> Statement:
+    return Statement(
+        build=data["build"],
+        asked=tuple(data["asked"]),
+        devices=tuple(Usage(*device) for device in data["MiB"]["devices"]),
+        host=Usage(*data["MiB"]["host"]),
     )
 
 

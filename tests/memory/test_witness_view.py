@@ -13,7 +13,8 @@ from stackgen.facts.derive import derive
 from stackgen.io.local import read_gguf
 from stackgen.memory.geometry import geometry
 from stackgen.memory.llama import footprint
-from stackgen.memory.witness import as_asked, compare, left_out, usage
+from stackgen.memory.question import as_asked, left_out
+from stackgen.memory.witness import compare, usage
 from tests.support.oracle import TESTS, case, facts_of
 
 SAID = {

@@ -173,16 +173,15 @@ _SERVER = (
 
 
 def _capture(folder: Path) -> None:
-    from stackgen.formats import llama_fit
     from stackgen.io import sparse, witness
-    from stackgen.memory.witness import as_asked
+    from stackgen.memory.question import arguments
 
     programs = witness.find(folder)
     version = witness._run(programs, "--version")
     rows = []
     for header, argv, gib in QUESTIONS:
         heads = sparse.from_file(TESTS / "headers" / f"{header}.gguf")
-        asked = llama_fit.arguments(as_asked(parse_argv(shlex.split(argv)), [g * GIB for g in gib]))
+        asked = arguments(parse_argv(shlex.split(argv)), [g * GIB for g in gib])
         with witness.stand_ins(programs, len(gib)) as stands, TemporaryDirectory() as name:
             model = str(sparse.write(heads, Path(name)))
             run = witness._fitted(programs, "-m", model, *witness._where(stands), "--fit-print", "on", *asked)

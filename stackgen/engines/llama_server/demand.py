@@ -8,8 +8,8 @@ from typing import NamedTuple
 from stackgen.domain.diagnostic import Diagnostic, error
 from stackgen.domain.facts import ModelFacts
 from stackgen.domain.footprint import NOTHING, Basis, Footprint, Memory, Term, TermName, total
-from stackgen.domain.linked import LinkedGpu, LinkedService
-from stackgen.domain.llama import LlamaParams
+from stackgen.domain.linked import LinkedGpu, LinkedService, LinkedUse
+from stackgen.domain.llama import LlamaParams, LlamaProcess
 from stackgen.domain.plan import Demand, KnownModel, Resident
 from stackgen.domain.units import show_size
 from stackgen.engines.llama_server.effective import Case, case, usable
@@ -54,6 +54,8 @@ def _answer(this: Case, known: Mapping[str, KnownModel]) -> _Answer:
     try:
         return _Answer(_resident(this, _sized(this, model, model.facts, known)))
     except UnknownArchitecture as exc:
+        if size := _stated(this, model):
+            return _Answer(_resident(this, size))
         if declared is not None:
             return _Answer(_resident(this, _declared(this, declared)))
         message = f"`{this.use.id}`: {exc}"
@@ -89,24 +91,42 @@ def _overhead(gpu: LinkedGpu) -> Memory:
 
 def _sized(this: Case, model: KnownModel, facts: ModelFacts, known: Mapping[str, KnownModel]) -> Footprint:
     draft = known.get(this.own.draft or "")
+    params, _, free = process = _process(this)
     size = _footprint(
         _Same(facts),
         # A draft model takes the context of its target, even when that is the trained one.
-        replace(params_of(this), n_ctx=params_of(this).n_ctx or facts.context_length),
-        free_bytes(this),
+        replace(params, n_ctx=params.n_ctx or facts.context_length),
+        free,
         _Same(draft.facts) if draft and draft.facts else None,
     )
+    if model.measured:
+        from stackgen.memory.measured import corrected
+
+        size = corrected(size, facts, process, model.measured)
     return _with_projector(_widened(size, model.spread_percent), this, model.mmproj)
 
 
-def params_of(this: Case) -> LlamaParams:
-    """The parameters with which the model's process is started."""
-    return to_params(this.values, this.options.build, draft=this.own.draft is not None)
+def _stated(this: Case, model: KnownModel) -> Footprint | None:
+    """What the engine alone knows."""
+    if not model.measured:
+        return None
+    from stackgen.memory.measured import stated
+
+    size = stated(_process(this), model.measured)
+    return size and _with_projector(size, this, model.mmproj)
 
 
-def free_bytes(this: Case) -> tuple[int, ...]:
-    """What the process may find free on each of its GPUs."""
-    return tuple(usable(gpu) for gpu in this.devices)
+def process(service: LinkedService, use: LinkedUse) -> LlamaProcess:
+    """How the process for one model is started, and what it may find free."""
+    return _process(case(service, use))
+
+
+def _process(this: Case) -> LlamaProcess:
+    return LlamaProcess(
+        params=to_params(this.values, this.options.build, draft=this.own.draft is not None),
+        gpus=this.devices,
+        free=tuple(usable(gpu) for gpu in this.devices),
+    )
 
 
 class _Same:
