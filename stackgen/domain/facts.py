@@ -7,12 +7,14 @@ them into runs, and the compute model looks at each kind of layer once.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from stackgen.domain.footprint import Basis
 
 Scalar = int | float | str | bool
 Hyperparameter = Scalar | tuple[Scalar, ...]
+Format = Literal["gguf", "exl3", "exl2", "gptq", "safetensors"]
+"""How weights are stored: quantized for one family of engines, or as they were trained."""
 
 
 class Weight(NamedTuple):
@@ -78,6 +80,7 @@ class ModelFacts:
     """Numbers from the file that the compute model needs, without the architecture's prefix; sorted."""
     parameter_count: int = 0
     file_bytes: int = 0
+    format: Format = "gguf"
     basis: Basis = Basis.EXACT
 
     @property
