@@ -23,7 +23,13 @@ def plan(stack: LinkedStack, lock: Lock | None = None) -> Plan:
 
     lock = lock or Lock()
     pinned = freshness.usable(stack.models, lock)
-    found = solve(stack, known_models(stack, lock), registry.engines())
+    known = known_models(stack, lock)
+    found = solve(stack, known, registry.engines())
+    if any(gpu.free < 0 for gpu in found.gpus):
+        from stackgen.facts.known import smaller
+        from stackgen.plan.advice import advised
+
+        found = advised(found, known, registry.engines(), smaller)
     found = replace(found, downloads=downloads.downloads(found, pinned))
     diagnostics = (
         *found.diagnostics,

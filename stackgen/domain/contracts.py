@@ -79,8 +79,10 @@ class Engine(Protocol):
         """What it may hold in memory; `known` is by model name."""
         ...
 
-    def alternatives(self, service: LinkedService, use: LinkedUse) -> Iterable[Alternative]:
-        """Ways to take less memory for one model, cheapest first."""
+    def alternatives(
+        self, service: LinkedService, use: LinkedUse, known: Mapping[str, KnownModel]
+    ) -> Iterable[Alternative]:
+        """Ways to take less memory for one model, each knob from its mildest change on; `known` is by model name."""
         ...
 
     def interface(self, service: PlannedService) -> Interface:

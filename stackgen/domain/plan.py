@@ -78,14 +78,20 @@ class Demand:
 
 
 class Alternative(NamedTuple):
-    """A change to one service that takes less memory: what to write, and what it costs the user.
+    """A change to one service that takes less memory: what to write under a model, and what it costs the user.
 
-    `cost` ranks alternatives: 1 hardly noticed ... 9 another model.
+    `cost` ranks alternatives: 1 hardly noticed ... 9 another model. Those of one `knob` follow each other from
+    the change that goes least far to the one that goes furthest.
     """
 
     change: str
     cost: int
     service: LinkedService
+    knob: str = ""
+    setting: str = ""
+    """Which of the knob's changes it is, whatever else is changed meanwhile."""
+    price: str = ""
+    """What it costs, in words for people."""
 
 
 class Verdict(Enum):
@@ -152,13 +158,26 @@ class PlannedService:
 
 
 class Advice(NamedTuple):
-    """One ranked way out of an over-budget GPU; `saves` in bytes there; `enough` when it fits with it."""
+    """A way out of a shortfall, planned again to see that it is enough; `saves` in bytes on the GPU that lacks most.
 
-    service: str
+    `at` says where to write `change`: `service/model`, `service`, `models.name`, or nothing for the top of the file.
+    """
+
+    at: str
     change: str
     cost: int
+    price: str
     saves: int
-    enough: bool
+
+
+class Shortfall(NamedTuple):
+    """Residents that GPUs of a host cannot hold together; any one of `ways` makes them fit, the cheapest is first."""
+
+    host: str
+    gpus: tuple[int, ...]
+    lacks: int
+    residents: tuple[str, ...]
+    ways: tuple[Advice, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -170,6 +189,7 @@ class Plan:
     gpus: tuple[GpuLedger, ...] = ()
     hosts: tuple[HostLedger, ...] = ()
     scenarios: tuple[ScenarioResult, ...] = ()
+    shortfalls: tuple[Shortfall, ...] = ()
     services: Mapping[str, PlannedService] = field(default_factory=dict)
     interfaces: Mapping[str, Interface] = field(default_factory=dict)
     """How others talk to each service, by its name."""

@@ -95,7 +95,9 @@ class _Comfyui:
         """One model at a time: to load another, ComfyUI unloads the first."""
         return defaults.declared_demand(service, limit=1)
 
-    def alternatives(self, service: LinkedService, use: LinkedUse) -> Iterable[Alternative]:
+    def alternatives(
+        self, service: LinkedService, use: LinkedUse, known: Mapping[str, KnownModel]
+    ) -> Iterable[Alternative]:
         """None: what it takes is declared."""
         return ()
 

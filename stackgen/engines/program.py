@@ -123,7 +123,9 @@ class _Program:
         """All its models at once, or what the service declares."""
         return defaults.declared_demand(service)
 
-    def alternatives(self, service: LinkedService, use: LinkedUse) -> Iterable[Alternative]:
+    def alternatives(
+        self, service: LinkedService, use: LinkedUse, known: Mapping[str, KnownModel]
+    ) -> Iterable[Alternative]:
         """None: what it takes is declared."""
         return ()
 

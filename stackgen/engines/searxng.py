@@ -86,7 +86,9 @@ class _Searxng:
         """No GPU memory."""
         return Demand(residents=())
 
-    def alternatives(self, service: LinkedService, use: LinkedUse) -> Iterable[Alternative]:
+    def alternatives(
+        self, service: LinkedService, use: LinkedUse, known: Mapping[str, KnownModel]
+    ) -> Iterable[Alternative]:
         """None."""
         return ()
 

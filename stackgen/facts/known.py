@@ -1,6 +1,8 @@
 """What is known of a requested model: from its own header, from the lock, or from the catalog."""
 
 import re
+from collections.abc import Iterator
+from functools import lru_cache
 
 from stackgen.domain.diagnostic import Diagnostic, Severity, YamlPath, error
 from stackgen.domain.footprint import NOTHING, Basis, Memory
@@ -79,6 +81,55 @@ def in_catalog(request: ModelRequest) -> catalog.CatalogHit | None:
     if request.catalog is not None:
         return catalog.by_name(request.catalog, quant, request.repo or "")
     return catalog.lookup(request.repo, quant) if request.repo is not None else None
+
+
+LADDER = (
+    "BF16",
+    "Q8_0",
+    "Q6_K",
+    "Q5_K_M",
+    "Q5_K_S",
+    "Q4_K_M",
+    "Q4_K_S",
+    "IQ4_XS",
+    "Q3_K_M",
+    "IQ3_XXS",
+    "Q2_K",
+)
+"""Quantizations that most publishers have, largest first."""
+DYNAMIC_LADDER = (
+    "BF16",
+    "UD-Q8_K_XL",
+    "UD-Q6_K_XL",
+    "UD-Q5_K_XL",
+    "UD-Q4_K_XL",
+    "UD-Q3_K_XL",
+    "UD-IQ3_XXS",
+    "UD-Q2_K_XL",
+)
+"""The same for those who publish dynamic ones."""
+
+
+def ladder(quant: str) -> tuple[str, ...]:
+    """The quantizations among which somebody who has this one chooses, largest first."""
+    return DYNAMIC_LADDER if quant.upper().startswith("UD-") else LADDER
+
+
+def smaller(model: LinkedModel) -> Iterator[KnownModel]:
+    """A model of the hub under other quantizations that take less, the next smaller first; a file has none."""
+    request = model.request
+    now = None if request.file or not request.repo or not request.quant else in_catalog(request)
+    size = now.header.file_bytes if now else 0
+    for quant in ladder(request.quant or "") if now else ():
+        other = _under(model, quant)
+        if other.facts and other.facts.file_bytes * 100 < size * 97:
+            size = other.facts.file_bytes
+            yield other
+
+
+@lru_cache(maxsize=256)
+def _under(model: LinkedModel, quant: str) -> KnownModel:
+    return from_catalog(model._replace(request=model.request._replace(quant=quant)))
 
 
 def _quant(request: ModelRequest) -> str | None:

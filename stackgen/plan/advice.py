@@ -1,224 +1,112 @@
-"""What to change when a GPU is over its budget: ranked by what it costs the user, with the bytes it saves."""
+"""What to change when GPUs are over their budget: one block for each set of residents that does not fit together."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import Final
 
-from stackgen.domain.contracts import Engine, Engines
-from stackgen.domain.diagnostic import Diagnostic, Severity
-from stackgen.domain.footprint import NOTHING
-from stackgen.domain.linked import LinkedService, LinkedUse
-from stackgen.domain.plan import Advice, GpuLedger, KnownModel, Limit, Plan, Resident
+from stackgen.domain.contracts import Engines
+from stackgen.domain.diagnostic import Diagnostic
+from stackgen.domain.plan import Advice, GpuLedger, KnownModel, Plan, Shortfall
 from stackgen.domain.units import show_size
-from stackgen.plan.ledger import gpu_ledgers
+from stackgen.plan import trial as trials
+from stackgen.plan.solve import OVER_BUDGET
+from stackgen.plan.trial import Quantizations, Trial
+from stackgen.plan.ways import Made, Way, made, rank, ways
 
-MAX_STEPS = 6
-"""Changes that a combined advice may join; more would be another stack."""
+MOST_WAYS: Final = 5
+"""More to choose from is no help."""
+MOST_SHORTFALLS: Final = 8
+"""On one host; the rest comes up when these are mended."""
 
 
-def over_budget(plan: Plan, known: Mapping[str, KnownModel], engines: Engines) -> Iterable[Diagnostic]:
-    """One finding per GPU over its budget, with the arithmetic and the cheapest way out."""
-    for ledger in plan.gpus:
-        if ledger.free >= 0:
-            continue
-        parts = " + ".join(f"{r.label} {show_size(m.high)}" for r, m in ledger.residents)
-        ways = advise(plan, ledger, known, engines)
-        yield Diagnostic(
-            kind="plan/over-budget",
-            severity=Severity.ERROR,
-            path=("hosts", ledger.host, "gpus", ledger.index),
-            message=(
-                f"GPU {ledger.index} of {ledger.host} ({ledger.model}) needs {show_size(ledger.high)} "
-                f"at worst, has {show_size(ledger.usable)} usable and lacks {show_size(-ledger.free)}: {parts}"
-            ),
-            hint=_hint(ways),
-            related=tuple(
-                (_place(plan, resident), f"takes {show_size(memory.high)} there")
-                for resident, memory in ledger.residents
-            ),
+def advised(
+    plan: Plan, known: Mapping[str, KnownModel], engines: Engines, quantizations: Quantizations
+) -> Plan:
+    """The plan with its shortfalls, and their cheapest ways out as hints of its findings."""
+    hosts = dict.fromkeys(ledger.host for ledger in plan.gpus if ledger.free < 0)
+    found = tuple(
+        shortfall
+        for host in hosts
+        for shortfall in _shortfalls(trials.of(plan, known, engines, quantizations, host))
+    )
+    return replace(plan, shortfalls=found, diagnostics=tuple(_hinted(d, found) for d in plan.diagnostics))
+
+
+def _shortfalls(start: Trial) -> Iterator[Shortfall]:
+    """One after the other, each as if the ones before it were mended in the cheapest way."""
+    found: list[tuple[GpuLedger, Trial, list[Way]]] = []
+    now, hopeless = start, []
+    for _ in range(MOST_SHORTFALLS):
+        worst = min(now.ledgers(), key=lambda ledger: ledger.free)
+        if worst.free >= 0:
+            break
+        small = now.only(resident.label for resident, _ in worst.residents)
+        listed = ways(small)
+        found.append((worst, small, listed))
+        if listed and (mended := made(now, listed[0])):
+            now = mended.trial
+        else:
+            hopeless.append(worst.residents[0][0].label)
+            now = now.without(hopeless[-1:])
+    rest = start.without(hopeless)
+    first = [listed[0] if listed else () for _, _, listed in found]
+    errors = rest.errors()
+    for index, (worst, small, listed) in enumerate(found):
+
+        def enough(way: Way, index: int = index) -> bool:
+            """Whether the whole host fits with this way and the first of all others, and nothing else breaks."""
+            all_made = made(rest, [s for i, w in enumerate(first) for s in (way if i == index else w)])
+            return all_made is not None and all_made.trial.fits() and all_made.trial.errors() <= errors
+
+        kept = [way for way in _various(listed) if enough(way)][:MOST_WAYS]
+        yield Shortfall(
+            host=worst.host,
+            gpus=tuple(ledger.index for ledger in small.ledgers() if ledger.free < 0),
+            lacks=-worst.free,
+            residents=tuple(resident.label for resident, _ in worst.residents),
+            ways=tuple(_advice(way, small, worst) for way in kept),
         )
 
 
-def _place(plan: Plan, resident: Resident) -> tuple[str | int, ...]:
-    path = plan.stack.services[resident.service].path
-    return path if resident.use is None else (*path, "models", resident.use)
+def _various(listed: list[Way]) -> list[Way]:
+    """The cheapest of those that turn the same knobs of the same thing."""
+    kinds: dict[frozenset[tuple[str, str]], Way] = {}
+    for way in sorted(listed, key=rank):
+        kinds.setdefault(frozenset((step.at, step.knob) for step in way), way)
+    return list(kinds.values())
 
 
-def _hint(ways: tuple[Advice, ...]) -> str:
-    if not ways:
+def _advice(way: Way, small: Trial, worst: GpuLedger) -> Advice:
+    changed = made(small, way) or Made(small)
+    after = next(ledger.high for ledger in changed.trial.ledgers() if ledger.index == worst.index)
+    return Advice(
+        at=" and ".join(dict.fromkeys(step.at for step in way)),
+        change=", ".join(changed.changes),
+        cost=max(step.cost for step in way),
+        price="; ".join(dict.fromkeys(step.price for step in way)),
+        saves=worst.high - after,
+    )
+
+
+def _hinted(finding: Diagnostic, shortfalls: Iterable[Shortfall]) -> Diagnostic:
+    if finding.kind != OVER_BUDGET:
+        return finding
+    _, host, _, index = finding.path
+    here = [s for s in shortfalls if s.host == host and index in s.gpus]
+    if not here:
+        return finding
+    if index != here[0].gpus[0]:
+        return replace(finding, hint=f"as for GPU {here[0].gpus[0]}")
+    return replace(finding, hint="; and ".join(map(_hint, here)))
+
+
+def _hint(shortfall: Shortfall) -> str:
+    who = " + ".join(shortfall.residents)
+    if not shortfall.ways:
         return (
-            "move a service to another GPU, put rivals into an `exclusive` group, or choose smaller weights"
+            f"for {who} no option is enough: choose smaller weights (another quantization or another model), "
+            "or more GPUs"
         )
-    enough = _distinct(w for w in ways if w.enough)
-    if enough:
-        return "; or ".join(
-            f"{w.change} (in {w.service}) saves {show_size(w.saves)} and fits" for w in enough[:3]
-        )
-    most = max(ways, key=lambda w: w.saves)
-    return (
-        "no option is enough: choose smaller weights (another quantization or another model), or more GPUs; most is "
-        f"saved by {most.change} (in {most.service}): {show_size(most.saves)}"
-    )
-
-
-def _distinct(ways: Iterable[Advice]) -> list[Advice]:
-    """The first of those that change the same thing, only further."""
-    first: dict[tuple[str, str], Advice] = {}
-    for way in ways:
-        first.setdefault((way.service, way.change.partition(":")[0]), way)
-    return list(first.values())
-
-
-def advise(
-    plan: Plan, ledger: GpuLedger, known: Mapping[str, KnownModel], engines: Engines
-) -> tuple[Advice, ...]:
-    """Ways out for one GPU, what suffices alone first, then cheapest first."""
-    found = [
-        a
-        for service in _services_on(plan, ledger)
-        for a in _for_service(plan, ledger, service, known, engines)
-    ]
-    found.extend(_take_turns(ledger))
-
-    def rank(a: Advice) -> tuple[bool, int, int, str, str]:
-        # Of what is enough, the change that goes less far; of what is not, the one that goes further.
-        return not a.enough, a.cost, a.saves if a.enough else -a.saves, a.service, a.change
-
-    return tuple(sorted(found, key=rank))
-
-
-def _services_on(plan: Plan, ledger: GpuLedger) -> list[LinkedService]:
-    names = dict.fromkeys(resident.service for resident, _ in ledger.residents)
-    return [plan.stack.services[name] for name in names]
-
-
-def _for_service(
-    plan: Plan, ledger: GpuLedger, service: LinkedService, known: Mapping[str, KnownModel], engines: Engines
-) -> Iterable[Advice]:
-    yield from _fewer_at_once(plan, ledger, service)
-    engine = engines[service.engine]
-    for use in service.models:
-        if not any(r.use == use.id and r.service == service.name for r, _ in ledger.residents):
-            continue
-        singles = [a for a in _single_changes(plan, ledger, service, use, known, engine) if a.saves > 0]
-        yield from singles
-        if singles and not any(a.enough for a in singles):
-            yield from _combined(plan, ledger, service, use, known, engine)
-
-
-def _take_turns(ledger: GpuLedger) -> Iterable[Advice]:
-    """An exclusive group of the services that weigh most, as few of them as it takes."""
-    weights: dict[str, int] = {}
-    for resident, memory in ledger.residents:
-        weights[resident.service] = weights.get(resident.service, 0) + memory.high
-    heaviest = sorted(weights, key=lambda name: (-weights[name], name))
-    for count in range(2, len(heaviest) + 1):
-        group = heaviest[:count]
-        high = ledger.high - sum(weights[name] for name in group[1:])
-        if high <= ledger.usable:
-            names = ", ".join(sorted(group))
-            saves = ledger.high - high
-            yield Advice(
-                service="the stack", change=f"exclusive: [[{names}]]", cost=4, saves=saves, enough=True
-            )
-            return
-
-
-def _fewer_at_once(plan: Plan, ledger: GpuLedger, service: LinkedService) -> Iterable[Advice]:
-    planned = plan.services[service.name]
-    if planned.demand.limit is Limit.ALL:
-        return
-    for count in range(planned.models_max - 1, 0, -1):
-        after = _ledger_with(plan, ledger, service, planned.demand.residents, count)
-        if after.free >= 0:
-            yield Advice(
-                service=service.name,
-                change=f"models_max: {count}",
-                cost=5,
-                saves=ledger.high - after.high,
-                enough=True,
-            )
-            return
-
-
-def _single_changes(
-    plan: Plan,
-    ledger: GpuLedger,
-    service: LinkedService,
-    use: LinkedUse,
-    known: Mapping[str, KnownModel],
-    engine: Engine,
-) -> Iterable[Advice]:
-    for alternative in engine.alternatives(service, use):
-        after = _after(plan, ledger, alternative.service, known, engine)
-        yield Advice(
-            service=f"{service.name}/{use.id}",
-            change=alternative.change,
-            cost=alternative.cost,
-            saves=ledger.high - after.high,
-            enough=after.free >= 0,
-        )
-
-
-def _combined(
-    plan: Plan,
-    ledger: GpuLedger,
-    service: LinkedService,
-    use: LinkedUse,
-    known: Mapping[str, KnownModel],
-    engine: Engine,
-) -> Iterable[Advice]:
-    """Cheapest changes put on top of each other until the GPU fits; nothing when it never does."""
-    changes: list[str] = []
-    current, cost, before = service, 0, ledger
-    for _ in range(MAX_STEPS):
-        steps = []
-        for alternative in engine.alternatives(current, _same_use(current, use)):
-            after = _after(plan, ledger, alternative.service, known, engine)
-            if after.high < before.high:
-                steps.append((after.free < 0, alternative.cost, after.high, alternative, after))
-        if not steps:
-            return
-        _, step_cost, _, chosen, before = min(steps, key=lambda s: s[:3])
-        current, cost = chosen.service, cost + step_cost
-        changes.append(chosen.change)
-        if before.free >= 0:
-            yield Advice(
-                service=f"{service.name}/{use.id}",
-                change=" with ".join(changes),
-                cost=cost,
-                saves=ledger.high - before.high,
-                enough=True,
-            )
-            return
-
-
-def _same_use(service: LinkedService, use: LinkedUse) -> LinkedUse:
-    return next(u for u in service.models if u.id == use.id)
-
-
-def _after(
-    plan: Plan, ledger: GpuLedger, changed: LinkedService, known: Mapping[str, KnownModel], engine: Engine
-) -> GpuLedger:
-    demand = engine.demand(changed, known)
-    if len(demand.residents) < len(plan.services[changed.name].demand.residents):
-        return ledger  # the engine would refuse it, which saves nothing
-    return _ledger_with(plan, ledger, changed, demand.residents, plan.services[changed.name].models_max)
-
-
-def _ledger_with(
-    plan: Plan, ledger: GpuLedger, service: LinkedService, residents: tuple[Resident, ...], limit: int
-) -> GpuLedger:
-    """The same GPU when one service holds these residents instead, so many of them at once."""
-    host = plan.stack.hosts[ledger.host]
-    only = replace(
-        plan.stack,
-        hosts={host.name: replace(host, gpus=tuple(g for g in host.gpus if g.index == ledger.index))},
-    )
-    loaded = {
-        name: planned.demand.residents
-        for name, planned in plan.services.items()
-        if planned.linked.host.name == host.name
-        and any(r.gpus.get(ledger.index, NOTHING) != NOTHING for r in planned.demand.residents)
-    } | {service.name: residents}
-    limits = {name: plan.services[name].models_max for name in loaded} | {service.name: limit}
-    return gpu_ledgers(only, loaded, limits)[0]
+    best = shortfall.ways[0]
+    place = f"{best.at}: " if best.at else ""
+    return f"{place}{best.change} (saves {show_size(best.saves)}; {best.price})"

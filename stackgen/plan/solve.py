@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
 from stackgen.domain.contracts import Engines
-from stackgen.domain.diagnostic import Diagnostic
+from stackgen.domain.diagnostic import Diagnostic, YamlPath, error
 from stackgen.domain.footprint import NOTHING, Basis, Memory, TermName, exact
 from stackgen.domain.linked import LinkedService, LinkedStack, MeasuredUse
 from stackgen.domain.plan import (
@@ -17,9 +18,12 @@ from stackgen.domain.plan import (
     Resident,
     Verdict,
 )
-from stackgen.plan import advice, checks
+from stackgen.domain.units import show_size
+from stackgen.plan import checks
 from stackgen.plan.ledger import gpu_ledgers, host_ledgers
 from stackgen.plan.scenarios import work_out
+
+OVER_BUDGET: Final = "plan/over-budget"
 
 
 def solve(stack: LinkedStack, known: Mapping[str, KnownModel], engines: Engines) -> Plan:
@@ -70,7 +74,30 @@ def _findings(plan: Plan, known: Mapping[str, KnownModel], engines: Engines) -> 
         yield from engines[service.engine].check(service, known)
         yield from plan.services[name].demand.diagnostics
     yield from checks.run(plan)
-    yield from advice.over_budget(plan, known, engines)
+    yield from over_budget(plan)
+
+
+def over_budget(plan: Plan) -> Iterable[Diagnostic]:
+    """One finding per GPU over its budget, with the arithmetic."""
+    for ledger in plan.gpus:
+        if ledger.free >= 0:
+            continue
+        parts = " + ".join(f"{r.label} {show_size(m.high)}" for r, m in ledger.residents)
+        yield error(
+            OVER_BUDGET,
+            ("hosts", ledger.host, "gpus", ledger.index),
+            f"GPU {ledger.index} of {ledger.host} ({ledger.model}) needs {show_size(ledger.high)} at worst, has "
+            f"{show_size(ledger.usable)} usable and lacks {show_size(-ledger.free)}: {parts}",
+            related=tuple(
+                (_place(plan, resident), f"takes {show_size(memory.high)} there")
+                for resident, memory in ledger.residents
+            ),
+        )
+
+
+def _place(plan: Plan, resident: Resident) -> YamlPath:
+    path = plan.stack.services[resident.service].path
+    return path if resident.use is None else (*path, "models", resident.use)
 
 
 def measured(demand: Demand, service: LinkedService, figures: Sequence[MeasuredUse]) -> Demand:

@@ -30,6 +30,16 @@ def as_json(plan: Plan, source: Source, diagnostics: Iterable[Diagnostic]) -> di
             }
             for s in plan.scenarios
         ],
+        "advice": [
+            {
+                "host": s.host,
+                "gpus": list(s.gpus),
+                "lacks": s.lacks,
+                "residents": list(s.residents),
+                "ways": [way._asdict() for way in s.ways],
+            }
+            for s in plan.shortfalls
+        ],
         "diagnostics": as_dicts(diagnostics, source),
     }
 
@@ -45,6 +55,7 @@ def invalid_json(source: Source, diagnostics: Sequence[Diagnostic]) -> dict[str,
         "gpus": [],
         "hosts": [],
         "scenarios": [],
+        "advice": [],
         "diagnostics": as_dicts(diagnostics, source),
     }
 
@@ -84,6 +95,12 @@ def as_markdown(plan: Plan, diagnostics: Sequence[Diagnostic]) -> str:
         who = ", ".join(f"`{resident.label}`" for resident, _ in g.residents) or "nothing"
         sizes = " | ".join(show_size(size) for size in (g.high, g.usable, g.free))
         lines.append(f"| {g.host} {g.index} | {g.model} | {sizes} | {who} |")
+    for shortfall in plan.shortfalls:
+        lines += [
+            "",
+            f"{' + '.join(shortfall.residents)} would fit with any one of:" if shortfall.ways else "",
+        ]
+        lines += [f"- `{way.change}` (in {way.at or 'the stack'}): {way.price}" for way in shortfall.ways]
     if diagnostics:
         lines.append("")
     for d in diagnostics:

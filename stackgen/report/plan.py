@@ -33,6 +33,10 @@ def show(plan: Plan, page: Page) -> str:
         blocks.append(_legend(plan, page))
     blocks += [_hosts(plan, page), _limits(plan), _scenarios(plan, page)]
     blocks += [downloads.block(plan, page), _unlocked(plan, page)]
+    if plan.shortfalls:
+        from stackgen.report import advice
+
+        blocks.append(advice.block(plan, page))
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 

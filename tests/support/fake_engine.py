@@ -77,7 +77,9 @@ class FakeEngine:
         """Not planned."""
         raise NotImplementedError
 
-    def alternatives(self, service: LinkedService, use: LinkedUse) -> Iterable[Alternative]:
+    def alternatives(
+        self, service: LinkedService, use: LinkedUse, known: Mapping[str, KnownModel]
+    ) -> Iterable[Alternative]:
         """Not planned."""
         raise NotImplementedError
 

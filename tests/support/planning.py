@@ -82,12 +82,15 @@ class SizedEngine:
             unknown=any("gpus" not in use.options for use in service.models),
         )
 
-    def alternatives(self, service: LinkedService, use: LinkedUse) -> Iterable[Alternative]:
+    def alternatives(
+        self, service: LinkedService, use: LinkedUse, known: Mapping[str, KnownModel]
+    ) -> Iterable[Alternative]:
         """Each of the sizes in `steps` is one change, dearer and smaller from one to the next."""
         for cost, size in enumerate(use.options.get("steps", ()), 1):
             smaller = use._replace(options=use.options | {"gpus": dict.fromkeys(use.options["gpus"], size)})
             models = tuple(smaller if u.id == use.id else u for u in service.models)
-            yield Alternative(change=f"size: {size}", cost=cost, service=replace(service, models=models))
+            changed = replace(service, models=models)
+            yield Alternative(f"size: {size}", cost, changed, knob="size", setting=str(size), price="smaller")
 
     def interface(self, service: PlannedService) -> Interface:
         return Interface()

@@ -49,11 +49,13 @@ class _LlamaServer:
         """The process that the router starts for one model."""
         return process(service, use)
 
-    def alternatives(self, service: LinkedService, use: LinkedUse) -> Iterable[Alternative]:
+    def alternatives(
+        self, service: LinkedService, use: LinkedUse, known: Mapping[str, KnownModel]
+    ) -> Iterable[Alternative]:
         """Smaller ways to serve one model."""
         from stackgen.engines.llama_server.alternatives import alternatives
 
-        return alternatives(service, use)
+        return alternatives(service, use, known)
 
     def interface(self, service: PlannedService) -> Interface:
         """The OpenAI API for all models."""

@@ -52,7 +52,9 @@ class _OpenWebui:
         """What it declares: only its CUDA images use a GPU."""
         return defaults.declared_demand(service)
 
-    def alternatives(self, service: LinkedService, use: LinkedUse) -> Iterable[Alternative]:
+    def alternatives(
+        self, service: LinkedService, use: LinkedUse, known: Mapping[str, KnownModel]
+    ) -> Iterable[Alternative]:
         """None."""
         return ()
 

@@ -45,7 +45,9 @@ class _TabbyApi:
         """One resident per model, of which one is loaded at a time."""
         return demand(service, known)
 
-    def alternatives(self, service: LinkedService, use: LinkedUse) -> Iterable[Alternative]:
+    def alternatives(
+        self, service: LinkedService, use: LinkedUse, known: Mapping[str, KnownModel]
+    ) -> Iterable[Alternative]:
         """None yet."""
         return ()
 

@@ -175,49 +175,80 @@ def test_what_a_rule_tells_is_not_told_twice() -> None:
     assert (answer.unknown, answer.diagnostics) == (True, ())
 
 
-def changes(linked: LinkedService) -> list[tuple[int, str]]:
-    return [(a.cost, a.change) for a in ENGINE.alternatives(linked, linked.models[0])]
+def turns(linked: LinkedService) -> dict[str, list[tuple[int, str]]]:
+    """(cost, change) by knob."""
+    found: dict[str, list[tuple[int, str]]] = {}
+    for a in ENGINE.alternatives(linked, linked.models[0], engines.known(linked)):
+        found.setdefault(a.knob, []).append((a.cost, a.change))
+    return found
 
 
-def test_alternatives_from_cheap_to_dear() -> None:
-    found = changes(service("ubatch_size: 2048, parallel: 4", "context: 32768", hf=MOE))
-    assert found == [
-        (1, "ubatch_size: 512"),
-        (2, "cache_type_k: q8_0, cache_type_v: q8_0"),
-        (4, "cache_type_k: q4_0, cache_type_v: q4_0"),
-        (3, "parallel: 2"),
-        (3, "parallel: 1"),
-        (5, "context: 16384"),
-        (6, "context: 8192"),
-        (7, "n_cpu_moe: 8"),
-        (7, "n_cpu_moe: 16"),
-        (7, "n_cpu_moe: 32"),
-        (8, "cpu_moe: true"),
-    ]
+def test_each_knob_begins_with_its_mildest_change() -> None:
+    found = turns(service("ubatch_size: 2048, parallel: 4", "context: 32768", gpus="[0]", hf=MOE))
+    experts = found.pop("experts")
+    assert found == {
+        "cache": [
+            (1, "cache_type_k: q8_0, cache_type_v: q8_0"),
+            (5, "cache_type_k: q4_0, cache_type_v: q4_0"),
+        ],
+        "batch": [(2, "ubatch_size: 1024"), (2, "ubatch_size: 512"), (4, "ubatch_size: 256")],
+        "slots": [(3, "parallel: 2"), (3, "parallel: 1")],
+        "context": [
+            (4, "context: 24576"),
+            (4, "context: 16384"),
+            (5, "context: 12288"),
+            (5, "context: 8192"),
+        ],
+    }
+    assert experts[0] == (6, "n_cpu_moe: 1")
+    assert experts[-1] == (7, "n_cpu_moe: 48")
+
+
+def test_a_context_is_never_advised_beyond_what_was_trained() -> None:
+    # 40960 were trained.
+    assert turns(service("", "context: 0", hf=MOE))["context"][0] == (4, "context: 32768")
+    assert turns(service("", "context: 262144", hf=MOE))["context"][0][1] == "context: 32768"
+
+
+def test_only_models_without_experts_move_layers() -> None:
+    dense = turns(service(hf=QWEN))
+    assert "experts" not in dense
+    assert dense["layers"][0] == (8, "n_gpu_layers: 36")
+    assert dense["layers"][-1] == (8, "n_gpu_layers: 0")
+
+
+def test_several_gpus_get_other_shares() -> None:
+    found = turns(service("", "context: 32768", hf=MOE))
+    assert found["split-0"][0] == (1, "tensor_split: [48, 52]")
+    assert found["split-1"][-1] == (1, "tensor_split: [66, 34]")
+    # The first 24 of 48 blocks weigh little without their experts, so the first GPU takes more of them.
+    assert found["experts"][23][1] == "n_cpu_moe: 24, tensor_split: [34, 15]"
+    given = turns(service("tensor_split: [1, 1]", "context: 32768", hf=MOE))
+    assert not [knob for knob in given if knob.startswith("split")]
+    assert given["experts"][0] == (6, "n_cpu_moe: 1")
 
 
 def test_alternatives_do_not_repeat_what_is_there() -> None:
-    texts = [text for _, text in changes(service("cache_type_k: q4_0, cache_type_v: q4_0, cpu_moe: true"))]
-    assert texts == []
+    found = turns(service("cache_type_k: q4_0, cache_type_v: q4_0, cpu_moe: true", hf=MOE))
+    assert not found.keys() & {"cache", "experts"}
 
 
 def test_alternatives_without_flash_attention_leave_the_cache_alone() -> None:
-    assert not any("cache" in text for _, text in changes(service("flash_attn: off")))
+    assert "cache" not in turns(service("flash_attn: off"))
 
 
 def test_what_the_command_line_fixes_is_not_offered() -> None:
-    assert not any("context" in t for _, t in changes(service('command_line: ["-c", "65536"]')))
+    assert "context" not in turns(service('command_line: ["-c", "65536"]'))
 
 
-def test_each_alternative_takes_less() -> None:
-    linked = service("ubatch_size: 2048, parallel: 4", "context: 32768", hf=MOE)
+def test_the_strongest_setting_of_a_knob_takes_less() -> None:
+    linked = service("ubatch_size: 2048, parallel: 4", "context: 32768", gpus="[0]", hf=MOE)
     known = engines.known(linked)
     whole = sum(m.high for m in resident(linked, known).gpus.values())
-    for alternative in ENGINE.alternatives(linked, linked.models[0]):
+    last = {a.knob: a for a in ENGINE.alternatives(linked, linked.models[0], known)}
+    for knob, alternative in last.items():
         smaller = sum(m.high for m in resident(alternative.service, known).gpus.values())
-        if (
-            "parallel" not in alternative.change
-        ):  # slots cost next to nothing in a model without state or windows
+        if knob != "slots":  # they cost next to nothing in a model without state or windows
             assert smaller < whole, alternative.change
 
 
