@@ -118,7 +118,8 @@ def spread(workload: Workload) -> Iterator[Diagnostic]:
         yield error(
             "render/workers",
             (*workload.path, "workers"),
-            f"`{workload.name}` spreads over {1 + len(workload.workers.hosts)} hosts, and nothing here starts them together",
+            f"`{workload.name}` spreads over {1 + len(workload.workers.hosts)} hosts, "
+            "and nothing here starts them together",
             "platform: kubernetes for its hosts, or a model that one host holds",
         )
 

@@ -135,7 +135,7 @@ def of(
     plan: Plan, known: Mapping[str, KnownModel], engines: Engines, quantizations: Quantizations, host: str
 ) -> Trial:
     """A host of a plan as it is."""
-    demands = {n: s.demand for n, s in plan.services.items() if s.linked.host.name == host}
+    demands = {n: s.demand for n, s in plan.services.items() if host in {h.name for h in s.linked.hosts}}
     ledger = next(h for h in plan.hosts if h.host == host)
     return Trial(
         stack=replace(plan.stack, hosts={host: plan.stack.hosts[host]}),

@@ -15,10 +15,7 @@ from stackgen.domain.interface import Api
 from stackgen.domain.linked import Exposure, LinkedService, Publication
 from stackgen.domain.stack import Service
 from stackgen.domain.values import NAME_PATTERN
-<<<<<<< HEAD
 from stackgen.memory.llama import footprint
-=======
->>>>>>> a7a40f9 (advice: one block for the whole plan, of changes planned again: shares, contexts, experts, layers, quantizations)
 from tests.support.engines import BOX, known, lower, planned, service
 
 ENGINES: tuple[Engine, ...] = tuple(registry.engines().values())
