@@ -146,6 +146,42 @@ def shut_in(workload: Workload, host: UnitHost) -> dict[str, Any]:
     )
 
 
+def downloading(job: Workload, host: UnitHost) -> dict[str, Any]:
+    """The service section of a download, which may write to its volume and nowhere else."""
+    closed = {**CLOSED, "MemoryDenyWriteExecute": True, "PrivateDevices": True, "ProtectSystem": "strict"}
+    folder = host.folder_of(job.mounts[0].volume)
+    if folder is None:
+        return closed | {"StateDirectory": state(job, host)}
+    # A folder of the host may belong to anybody; to write to it takes a root that is not of another user's world.
+    return closed | {
+        "CapabilityBoundingSet": "CAP_DAC_OVERRIDE",
+        "PrivateUsers": False,
+        "ReadWritePaths": UnitWords((folder,)),
+    }
+
+
+def home(workload: Workload) -> dict[str, str]:
+    """The home of the root of an image, for a program that is not root and must find the same files."""
+    places = (*(mount.target for mount in workload.mounts), *workload.writable)
+    return {"HOME": "/root"} if any(place.is_relative_to("/root") for place in places) else {}
+
+
+def path_name(path: str) -> str:
+    """A path as the name of a unit: what `systemd-escape --path` makes of it."""
+    parts = "/".join(part for part in path.split("/") if part)
+    if not parts:
+        return "-"
+    return "".join(_escaped(char, first=index == 0) for index, char in enumerate(parts))
+
+
+def _escaped(char: str, *, first: bool) -> str:
+    if char == "/":
+        return "-"
+    if char.isascii() and (char.isalnum() or char in ":_" or (char == "." and not first)):
+        return char
+    return "".join(f"\\x{byte:02x}" for byte in char.encode())
+
+
 def state(workload: Workload, host: UnitHost) -> list[str]:
     """The volumes that systemd keeps for it, below /var/lib."""
     managed = {mount.volume for mount in workload.mounts if host.volume(mount.volume).managed}

@@ -49,6 +49,10 @@ class UnitHost(Site):
         """Where somebody puts the secrets of a service."""
         return f"{self.secrets_folder}/{workload.name}.env"
 
+    def secret_file(self, secret: SecretKey) -> str:
+        """Where somebody puts a secret that a program reads from a file."""
+        return f"{self.secrets_folder}/{secret.name}/{secret.key}"
+
     def rivals(self, workload: Workload) -> list[str]:
         """The services of this host that must be down while this one is up."""
         groups = [members for group, members in self.deployment.exclusive if group in workload.exclusive]

@@ -33,6 +33,8 @@ _PROGRAMS: dict[str, tuple[Callable[[], str | None], str]] = {
     "bash": (_on_path("bash"), "apt-get install bash"),
     "nix-instantiate": (_on_path("nix-instantiate"), "apt-get update && apt-get install -y nix-bin"),
     "systemd-analyze": (_on_path("systemd-analyze"), "apt-get update && apt-get install -y systemd"),
+    "systemd-escape": (_on_path("systemd-escape"), "apt-get update && apt-get install -y systemd"),
+    "systemd-sysusers": (_on_path("systemd-sysusers"), "apt-get update && apt-get install -y systemd"),
     "systemd-tmpfiles": (_on_path("systemd-tmpfiles"), "apt-get update && apt-get install -y systemd"),
     "sh": (_on_path("sh"), "apt-get install dash"),
     "busybox": (_on_path("busybox"), "apt-get update && apt-get install -y busybox"),

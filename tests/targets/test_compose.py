@@ -307,7 +307,7 @@ class TestStorage:
         mounts = (Mount(volume="data", target=PurePosixPath("/data")),)
         [finding] = findings(deployment(workload(mounts=mounts), volumes=volumes))
         assert (finding.kind, finding.path) == (
-            "compose/mount-options",
+            "render/mount-options",
             ("volumes", "data", "mount_options"),
         )
 

@@ -274,7 +274,7 @@ class TestPorts:
 
         assert findings(at(8080)) == []
         [finding] = findings(at(8000))
-        assert (finding.kind, finding.hint) == ("nixos/port-mapping", "publish: 8000")
+        assert (finding.kind, finding.hint) == ("render/port-mapping", "publish: 8000")
 
 
 class TestVolumes:
@@ -288,8 +288,8 @@ class TestVolumes:
     @pytest.mark.parametrize(
         ("volume", "kind"),
         [
-            (Volume(path="/srv/a:b"), "nixos/path"),
-            (Volume(path="/srv/a", mount_options=["noatime"]), "nixos/mount-options"),
+            (Volume(path="/srv/a:b"), "render/colon-in-path"),
+            (Volume(path="/srv/a", mount_options=["noatime"]), "render/mount-options"),
         ],
     )
     def test_what_no_volume_can_be(self, volume: Volume, kind: str) -> None:
@@ -323,7 +323,7 @@ class TestVolumes:
 
 def test_a_user_that_owns_nothing_is_a_warning() -> None:
     [finding] = findings(on_nixos(replace(NATIVE, read_only_root=False)))
-    assert (finding.kind, finding.severity) == ("nixos/no-owner", Severity.WARNING)
+    assert (finding.kind, finding.severity) == ("render/no-owner", Severity.WARNING)
     assert findings(on_nixos(replace(NATIVE, read_only_root=False, user="1000"))) == []
 
 

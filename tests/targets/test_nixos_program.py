@@ -26,6 +26,7 @@ from tests.support.nixos import units
 from tests.support.nixos.options import mistakes
 from tests.support.programs import require
 from tests.support.unitfile import argv_of, settings_of
+from tests.support.unitroot import exposure, verify
 from tests.support.workloads import SEARCH, VOLUMES, deployment, home, maximal
 
 pytestmark = pytest.mark.tool
@@ -78,7 +79,7 @@ def test_systemd_takes_every_unit(evaluated: list[Any], tmp_path: Path) -> None:
         found = units.units(config)
         root = tmp_path / str(number)
         units.install(found, root)
-        assert {name: said for name in found if (said := units.verify(name, root))} == {}
+        assert {name: said for name in found if (said := verify(name, root))} == {}
 
 
 def test_every_unit_that_is_named_exists(evaluated: list[Any]) -> None:
@@ -121,7 +122,7 @@ def test_plain_services_are_shut_in(tmp_path: Path) -> None:
     [module] = modules(DEPLOYMENTS["plain"], tmp_path)
     root = tmp_path / "root"
     units.install(units.units(units.evaluate(module)), root)
-    found = {name: units.exposure(f"{name}.service", root) for name in MOST_EXPOSED}
+    found = {name: exposure(f"{name}.service", root) for name in MOST_EXPOSED}
     assert all(found[name] <= most for name, most in MOST_EXPOSED.items()), found
 
 
@@ -188,7 +189,7 @@ def test_a_download_runs_and_is_shut_in(tmp_path: Path, deploy: Deploy) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert Path(folder, file.target).read_bytes() == data
     units.install(made, tmp_path / "root")
-    assert units.exposure("home-download-models.service", tmp_path / "root") <= 2.1
+    assert exposure("home-download-models.service", tmp_path / "root") <= 2.1
 
 
 def test_config_files_come_from_beside_the_module(tmp_path: Path) -> None:
@@ -216,7 +217,7 @@ def test_every_example_would_run_on_nixos(tmp_path: Path, example: Path) -> None
     for module in modules(found, tmp_path):
         config = units.evaluate(module)
         units.install(units.units(config), tmp_path / "root")
-        said = {name: units.verify(name, tmp_path / "root") for name in units.units(config)}
+        said = {name: verify(name, tmp_path / "root") for name in units.units(config)}
         assert set(said.values()) == {""}, said
 
 
@@ -268,7 +269,7 @@ class TestTheCheckerItself:
     def test_systemd_would_pass_over(self, tmp_path: Path, before: str, after: str, said: str) -> None:
         found = units.units(units.evaluate(self.changed(tmp_path, before, after)))
         units.install(found, tmp_path / "root")
-        assert said in units.verify("home-maximal.service", tmp_path / "root")
+        assert said in verify("home-maximal.service", tmp_path / "root")
 
     def test_options_are_checked_at_every_depth(self) -> None:
         assert list(mistakes({"fileSystems": {"/a": {"device": 1}}})) == [

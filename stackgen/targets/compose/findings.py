@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from stackgen.domain.diagnostic import Diagnostic, error, warning
+from stackgen.domain.host_findings import mount_options
 from stackgen.domain.target_defaults import (
     DEVICE_NODES,
     after_elsewhere,
@@ -25,7 +26,7 @@ def findings(project: Project) -> Iterator[Diagnostic]:
         yield from _gpus(workload, project)
         yield from after_elsewhere(workload, project)
     yield from _same_variable(project)
-    yield from _mount_options(project)
+    yield from mount_options(project, "the fstab")
 
 
 def _no_image(workload: Workload) -> Iterator[Diagnostic]:
@@ -63,15 +64,4 @@ def _same_variable(project: Project) -> Iterator[Diagnostic]:
                 ("services", second.service, "env", second.name),
                 f"the secrets of {first.label} and of {second.label} would both be {name} in .env",
                 "rename one of the secrets",
-            )
-
-
-def _mount_options(project: Project) -> Iterator[Diagnostic]:
-    for name, volume in project.volumes.items():
-        if volume.mount_options and volume.nfs is None:
-            yield warning(
-                "compose/mount-options",
-                ("volumes", name, "mount_options"),
-                "compose can give mount options to NFS volumes only",
-                "put them into the fstab of the host",
             )

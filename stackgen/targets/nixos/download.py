@@ -5,14 +5,14 @@ from typing import Any
 
 from stackgen.domain.document import NixExpr
 from stackgen.domain.downloads import FOLDER, SCRIPT
-from stackgen.domain.systemd import CLOSED, DOWNLOAD_ATTEMPTS
+from stackgen.domain.systemd import DOWNLOAD_ATTEMPTS, downloading
 from stackgen.domain.target_defaults import present
 from stackgen.domain.workload import Workload
 from stackgen.emit.unit import words
 from stackgen.targets.nixos.machine import Machine, is_native
 from stackgen.targets.nixos.nixtext import interpolated
 from stackgen.targets.nixos.secrets import environment_files
-from stackgen.targets.nixos.unit import common
+from stackgen.targets.nixos.unit import common, settings
 
 
 def download(job: Workload, machine: Machine) -> dict[str, Any]:
@@ -44,23 +44,10 @@ def _on_the_host(job: Workload, machine: Machine) -> dict[str, Any]:
     volume = job.mounts[0].volume
     folder = machine.folder_of(volume)
     place = words([(folder or f"/var/lib/{machine.kept(volume)}").replace("$", "$$")])
-    # A folder of the host may belong to anybody; to write to it takes a root that is not of another user's world.
-    writes: dict[str, Any] = (
-        {
-            "CapabilityBoundingSet": "CAP_DAC_OVERRIDE",
-            "PrivateUsers": False,
-            "ReadWritePaths": words([folder]),
-        }
-        if folder
-        else {"DynamicUser": True, "StateDirectory": [machine.kept(volume)]}
-    )
     return {
         "ExecStart": interpolated(NixExpr("pkgs.bash"), "/bin/sh ", _script(job, machine), f" {place}"),
-        **CLOSED,
-        "MemoryDenyWriteExecute": True,
-        "PrivateDevices": True,
-        "ProtectSystem": "strict",
-        **writes,
+        **settings(downloading(job, machine)),
+        **({} if folder else {"DynamicUser": True}),
     }
 
 

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
-from stackgen.domain.diagnostic import Diagnostic, error, warning
+from stackgen.domain.diagnostic import Diagnostic, error
+from stackgen.domain.host_findings import mount_options, no_owner, paths, port_mapping, same_port
 from stackgen.domain.target_defaults import (
     VISIBLE_DEVICES,
     after_elsewhere,
@@ -30,7 +31,10 @@ def findings(machine: Machine) -> Iterator[Diagnostic]:
         yield from after_elsewhere(workload, machine)
         if is_native(workload):
             yield from _native(workload)
-    yield from _volumes(machine)
+    yield from same_port([w for w in machine.workloads if is_native(w)])
+    yield from paths(machine)
+    yield from mount_options(machine, "fileSystems")
+    yield from _managed(machine)
 
 
 def why_not_native(workload: Workload) -> str | None:
@@ -53,41 +57,17 @@ def _native(workload: Workload) -> Iterator[Diagnostic]:
             f"`{workload.name}` has no image, so it runs as a plain service: {reason}",
             f"give it an `image`, or the path of a program, such as /run/current-system/sw/bin/{workload.name}",
         )
-    for port in workload.ports:
-        if port.publish and port.publish.port != port.number:
-            yield error(
-                "nixos/port-mapping",
-                (*workload.path, "publish"),
-                f"`{workload.name}` listens on port {port.number}, and nothing maps ports of a plain service",
-                f"publish: {port.number}",
-            )
-    if workload.user is None and not workload.read_only_root:
-        yield warning(
-            "nixos/no-owner",
-            workload.path,
-            f"`{workload.name}` runs as a user that owns nothing, and can write only to its volumes",
-            "options: {user: '1000:100'} for a program in a folder of that user",
-        )
+    yield from port_mapping(workload)
+    yield from no_owner(workload)
 
 
-def _volumes(machine: Machine) -> Iterator[Diagnostic]:
+def _managed(machine: Machine) -> Iterator[Diagnostic]:
     users: dict[str, list[Workload]] = {}
     for workload in machine.workloads:
         for mount in workload.mounts:
             users.setdefault(mount.volume, []).append(workload)
     for name, workloads in sorted(users.items()):
         volume = machine.volume(name)
-        if volume.path and ":" in volume.path:
-            yield error(
-                "nixos/path", ("volumes", name, "path"), "neither Podman nor systemd takes a `:` here"
-            )
-        if volume.mount_options and volume.nfs is None:
-            yield warning(
-                "nixos/mount-options",
-                ("volumes", name, "mount_options"),
-                "only NFS volumes are mounted by this module",
-                "put them into fileSystems of the host",
-            )
         if volume.managed and len({is_native(workload) for workload in workloads}) > 1:
             yield error(
                 "nixos/managed-volume",

@@ -8,7 +8,7 @@ from typing import Any
 from stackgen.domain.document import NixExpr, UnitArgv
 from stackgen.domain.linked import SecretKey
 from stackgen.domain.reach import resolve
-from stackgen.domain.systemd import shut_in, until_it_answers
+from stackgen.domain.systemd import home, shut_in, until_it_answers
 from stackgen.domain.target_defaults import of_vendor, present, visible_devices
 from stackgen.domain.workload import Workload
 from stackgen.emit import shell
@@ -61,7 +61,10 @@ def _environment(workload: Workload, machine: Machine) -> dict[str, str]:
     if of_vendor(workload.gpus, "nvidia"):
         visible |= {"LD_LIBRARY_PATH": "/run/opengl-driver/lib"}
     # NixOS quotes what stands here, but systemd still looks for specifiers in it.
-    return {n: literal(v) for n, v in (visible | resolve(plain, machine.url_of(workload))).items()}
+    return {
+        n: literal(v)
+        for n, v in (home(workload) | visible | resolve(plain, machine.url_of(workload))).items()
+    }
 
 
 def _user(workload: Workload) -> dict[str, Any]:

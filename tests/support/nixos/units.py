@@ -2,8 +2,6 @@
 
 import json
 import os
-import re
-import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +10,7 @@ from typing import Any, Final
 
 from tests.support.nixos.options import mistakes
 from tests.support.programs import require
+from tests.support.unitroot import root_with, write
 
 STORE: Final = "/nix/store/" + "0" * 32
 _HERE: Final = Path(__file__).parent
@@ -106,39 +105,8 @@ def _environment(service: Mapping[str, Any]) -> str:
 
 
 def install(found: Mapping[str, Unit], root: Path) -> None:
-    """Write units and scripts below a root, with systemd's own units and a stand-in for each program."""
-    shutil.copytree("/usr/lib/systemd/system", root / "usr/lib/systemd/system", symlinks=True)
-    root.joinpath("lib").symlink_to("usr/lib")
-    for name, unit in found.items():
-        _write(root / "etc/systemd/system" / name, unit.text, 0o644)
+    """Write units and scripts below a root."""
+    for unit in found.values():
         for path, text in unit.scripts.items():
-            _write(root / path.removeprefix("/"), text)
-        for path in re.findall(r"(?m)^Exec\w+=(/\S+)", unit.text):
-            if not (root / path.removeprefix("/")).exists():
-                _write(root / path.removeprefix("/"), "#!/bin/sh\n")
-
-
-def _write(file: Path, text: str, mode: int = 0o755) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(text)
-    file.chmod(mode)
-
-
-def verify(name: str, root: Path) -> str:
-    """What systemd has to say of an installed unit; nothing is best."""
-    options = ("--man=no", "--recursive-errors=yes", f"--root={root}")
-    command = [require("systemd-analyze"), "verify", *options, f"/etc/systemd/system/{name}"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    said = done.stdout + done.stderr
-    assert said or done.returncode == 0
-    return said
-
-
-def exposure(name: str, root: Path) -> float:
-    """How open systemd finds an installed unit: 0 shut in, 10 wide open."""
-    options = ("--offline=true", "--no-pager", f"--root={root}")
-    command = [require("systemd-analyze"), "security", *options, f"/etc/systemd/system/{name}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    overall = re.search(r"Overall exposure level for \S+: ([0-9.]+)", done.stdout)
-    assert overall, done.stdout
-    return float(overall[1])
+            write(root / path.removeprefix("/"), text)
+    root_with({name: unit.text for name, unit in found.items()}, root)
