@@ -43,8 +43,8 @@ def _documents(box: Box) -> Iterator[Document]:
         yield from _secrets(workload, box)
     for name, lines in (("sysusers.conf", sysusers(box)), ("tmpfiles.conf", tmpfiles(box))):
         if lines:
-            body = Template("systemd/lines", (("lines", (f"# {box.origin}", *lines)),))
-            yield Document(path=box.folder / name, format=Format.TEXT, body=body)
+            text = Template("systemd/lines", (("lines", (f"# {box.origin}", *lines)),))
+            yield Document(path=box.folder / name, format=Format.TEXT, body=text)
     yield _script(box, GATE, Template(GATE))
     yield _script(box, "install.sh", Template("systemd/install.sh", tuple(_installed(box).items())))
 
