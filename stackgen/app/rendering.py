@@ -73,11 +73,14 @@ def _texts(documents: "Iterable[Document]", found: list[Diagnostic]) -> dict[Pur
 
 def deploy(planned: Plan, source_name: str) -> "Deployment":
     """Workloads per host: the waist between engines and targets."""
+    from stackgen.domain.fronts import fronts
     from stackgen.domain.workload import Deployment, HostDeployment
     from stackgen.plan.ledger import most_of
 
     engines = registry.engines()
     groups = _group_names(planned.stack.exclusive)
+    routed = {h.platform for h in planned.stack.hosts.values() if _routes(h.platform)}
+    planned = replace(planned, fronts=fronts(planned.stack.services, planned.interfaces, routed))
 
     def host(name: str) -> HostDeployment:
         services = [s for s in planned.services.values() if s.linked.host.name == name]
@@ -100,9 +103,15 @@ def deploy(planned: Plan, source_name: str) -> "Deployment":
         exclusive=groups,
         downloads=planned.downloads,
         interfaces=planned.interfaces,
+        fronts=planned.fronts,
         gpu_memory={name: most_of(service) for name, service in planned.services.items()},
         deploy=planned.stack.stack.deploy,
     )
+
+
+def _routes(platform: str) -> bool:
+    """Whether a platform answers for host names by itself."""
+    return "expose" in registry.target(platform).handles
 
 
 def _group_names(exclusive: Iterable[frozenset[str]]) -> tuple[tuple[str, tuple[str, ...]], ...]:

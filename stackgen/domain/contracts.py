@@ -29,6 +29,8 @@ class Role(NamedTuple):
     description: str
     required: bool = False
     many: bool = False
+    anyone: bool = False
+    """Whether every service can fill it, whatever its engine offers."""
 
 
 class Engine(Protocol):

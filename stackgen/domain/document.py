@@ -17,6 +17,7 @@ class Format(Enum):
     ENV = "env"
     SHELL = "shell"
     TEXT = "text"
+    CADDYFILE = "caddyfile"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,8 +27,8 @@ class Document:
     `body` is what the emitter of `format` takes: plain dicts, lists, strings, numbers and booleans for
     YAML (or a `YamlStream` of them), JSON and NIX (with `NixExpr` and `NixFunction`);
     `{section: {key: value}}` for INI and UNIT (with `UnitArgv`, `UnitWords` and `UnitRaw`, and lists that
-    repeat a key); `{name: text}` for ENV; `Template` for TEXT and SHELL. `header` lines become a comment
-    at the top where the syntax has comments.
+    repeat a key); `{name: text}` for ENV; `Template` for TEXT and SHELL; a tuple of `Directive` for
+    CADDYFILE. `header` lines become a comment at the top where the syntax has comments.
     """
 
     path: PurePosixPath
@@ -43,6 +44,17 @@ class Template:
 
     name: str
     values: tuple[tuple[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Directive:
+    """A line of a Caddyfile: its words, each taken literally, and the lines between its braces, if it has any.
+
+    Words are text, or what becomes text when the addresses of services are known.
+    """
+
+    words: tuple[Any, ...]
+    block: "tuple[Directive, ...] | None" = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Literal
 
 from stackgen.domain.linked import SecretKey
 
@@ -51,6 +52,17 @@ class Scrape:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Proxy:
+    """That a service answers for the host names of others."""
+
+    services: frozenset[str] | None = None
+    """Whose host names; None = those of all services that have one."""
+    scheme: Literal["http", "https"] = "https"
+    port: int | None = None
+    """Where people reach it; None = the usual port of the scheme."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Interface:
     """What a service offers at its first port."""
 
@@ -60,5 +72,6 @@ class Interface:
     key: SecretKey | None = None
     """What clients must send as a bearer token."""
     scrapes: tuple[Scrape, ...] = ()
+    proxy: Proxy | None = None
     first_answer: int = 60
     """Seconds that an answer may take to begin, since a model may have to be loaded for it."""

@@ -12,6 +12,7 @@ from stackgen.domain.linked import LinkedService, LinkedStack, ModelRequest
 
 if TYPE_CHECKING:
     from stackgen.domain.facts import ModelFacts
+    from stackgen.domain.fronts import Front
     from stackgen.domain.witness import Statement
     from stackgen.domain.workload import Download
 
@@ -193,5 +194,7 @@ class Plan:
     services: Mapping[str, PlannedService] = field(default_factory=dict)
     interfaces: Mapping[str, Interface] = field(default_factory=dict)
     """How others talk to each service, by its name."""
+    fronts: "Mapping[str, Front]" = field(default_factory=dict)
+    """Who answers for the host name of a service, by its name; known when it is rendered."""
     downloads: "tuple[Download, ...]" = ()
     diagnostics: tuple[Diagnostic, ...] = ()

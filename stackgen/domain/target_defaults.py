@@ -97,18 +97,18 @@ def unreachable(workload: Workload, site: Site, address: Callable[[str], str | N
         yield error("render/unreachable", (*workload.path, "uses"), message, hint)
 
 
-def exposed(workload: Workload) -> Iterator[Diagnostic]:
-    """A host name for which a target renders nothing."""
-    if workload.expose is None:
+def exposed(workload: Workload, site: Site) -> Iterator[Diagnostic]:
+    """A host name for which neither the target nor a proxy of the stack does anything."""
+    if workload.expose is None or workload.name in site.deployment.fronts:
         return
     publish = next((port.publish for port in workload.ports if port.publish), None)
     yield warning(
         "render/expose-without-proxy",
         (*workload.path, "expose"),
         f"nothing is rendered for {workload.expose.hostname}: the proxy in front of it is yours",
-        f"point the proxy at {publish.address}:{publish.port}"
+        f"point the proxy at {publish.address}:{publish.port}, or add a service with `engine: caddy`"
         if publish
-        else f"add `publish` to services.{workload.name} and point a proxy at that port",
+        else f"add `publish` to services.{workload.name} for a proxy of yours, or a service with `engine: caddy`",
     )
 
 

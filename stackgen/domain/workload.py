@@ -8,13 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import PurePosixPath
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from stackgen.domain.diagnostic import YamlPath
 from stackgen.domain.document import Format
 from stackgen.domain.interface import Interface
 from stackgen.domain.linked import Exposure, LinkedGpu, LinkedHost, Publication, SecretKey
 from stackgen.domain.stack import Deploy, Volume
+
+if TYPE_CHECKING:
+    from stackgen.domain.fronts import Front
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -216,6 +219,8 @@ class Deployment:
     """What is locked; one for each model on each volume."""
     interfaces: Mapping[str, Interface] = field(default_factory=dict)
     """How others talk to each service, by its name."""
+    fronts: "Mapping[str, Front]" = field(default_factory=dict)
+    """Who answers for the host name of a service, by its name."""
     gpu_memory: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
     """By service and index of a GPU: the most that it may take there, in bytes; nothing where nobody knows."""
     deploy: Deploy = field(default_factory=Deploy)

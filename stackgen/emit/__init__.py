@@ -62,6 +62,10 @@ def _body(document: Document, overrides: Traversable | None) -> str:
             from stackgen.emit import env
 
             return env.dump(document.body)
+        case Format.CADDYFILE:
+            from stackgen.emit import caddyfile
+
+            return caddyfile.dump(document.body)
         case Format.SHELL | Format.TEXT:
             from stackgen.emit import text
 

@@ -23,7 +23,15 @@ GPU_CHOICES: Final = frozenset(
 
 def run(plan: Plan) -> Iterable[Diagnostic]:
     """Everything that the whole plan has wrong, except GPU memory."""
-    for rule in (host_ram, scenario_expectations, volume_sizes, unclaimed_gpus, gpus_chosen_twice, workers):
+    for rule in (
+        host_ram,
+        scenario_expectations,
+        volume_sizes,
+        unclaimed_gpus,
+        gpus_chosen_twice,
+        workers,
+        proxies,
+    ):
         yield from rule(plan)
 
 
@@ -120,4 +128,27 @@ def workers(plan: Plan) -> Iterable[Diagnostic]:
                 (*service.linked.path, "workers"),
                 f"{service.linked.engine} runs on one host, so `{name}` would not use the others",
                 "leave `workers` out, or serve the model with an engine that spreads, such as vllm",
+            )
+
+
+def proxies(plan: Plan) -> Iterable[Diagnostic]:
+    """A proxy that is told to answer for services without a host name, or that finds none to answer for."""
+    services = plan.stack.services
+    exposed = {name for name, service in services.items() if service.expose}
+    for name, interface in plan.interfaces.items():
+        if interface.proxy is None:
+            continue
+        for told in sorted((interface.proxy.services or frozenset()) - exposed):
+            yield warning(
+                "plan/no-host-name",
+                ("services", told),
+                f"`{name}` is to answer for `{told}`, which has no host name",
+                f"expose: {{hostname: {told}.example.org}}",
+            )
+        if not exposed - {name}:
+            yield warning(
+                "plan/nothing-to-proxy",
+                services[name].path,
+                f"no service has a host name that `{name}` could answer for",
+                "expose: {hostname: chat.example.org} in a service",
             )

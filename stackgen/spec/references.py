@@ -58,9 +58,14 @@ def _check_use(scope: Scope, user: str, role: str, text: str, path: YamlPath) ->
     engine = scope.stack.services[used].engine
     if used == user:
         yield error("link/use-cycle", path, f"`{user}` cannot use itself")
-    elif engine in scope.engines and role not in scope.engines[engine].offers:
+    elif engine in scope.engines and not _can_fill(scope, user, engine, role):
         message = f"`{used}` runs {engine}, which cannot serve as `{role}`"
         yield error("link/role-not-offered", path, message, _able(scope, role))
+
+
+def _can_fill(scope: Scope, user: str, engine: str, role: str) -> bool:
+    roles = scope.engines[scope.stack.services[user].engine].use_roles
+    return roles[role].anyone or role in scope.engines[engine].offers
 
 
 def _able(scope: Scope, role: str) -> str:

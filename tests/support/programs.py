@@ -37,6 +37,11 @@ _PROGRAMS: dict[str, tuple[Callable[[], str | None], str]] = {
     "systemd-sysusers": (_on_path("systemd-sysusers"), "apt-get update && apt-get install -y systemd"),
     "systemd-tmpfiles": (_on_path("systemd-tmpfiles"), "apt-get update && apt-get install -y systemd"),
     "sh": (_on_path("sh"), "apt-get install dash"),
+    "caddy": (_on_path("caddy"), "apt-get update && apt-get install -y --no-install-recommends caddy"),
+    "promtool": (
+        _on_path("promtool"),
+        "apt-get update && apt-get install -y --no-install-recommends prometheus",
+    ),
     "busybox": (_on_path("busybox"), "apt-get update && apt-get install -y busybox"),
     "curl": (_on_path("curl"), "apt-get update && apt-get install -y curl"),
     "flock": (_on_path("flock"), "apt-get update && apt-get install -y util-linux"),

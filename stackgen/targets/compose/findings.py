@@ -21,7 +21,7 @@ def findings(project: Project) -> Iterator[Diagnostic]:
     for workload in project.workloads:
         yield from _no_image(workload)
         yield from unreachable(workload, project, project.address)
-        yield from exposed(workload)
+        yield from exposed(workload, project)
         yield from spread(workload)
         yield from _gpus(workload, project)
         yield from after_elsewhere(workload, project)

@@ -25,7 +25,7 @@ def findings(machine: Machine) -> Iterator[Diagnostic]:
     """Everything that is wrong with one host's module."""
     for workload in machine.workloads:
         yield from unreachable(workload, machine, partial(machine.address, caller=workload))
-        yield from exposed(workload)
+        yield from exposed(workload, machine)
         yield from spread(workload)
         yield from _gpus(workload, machine)
         yield from after_elsewhere(workload, machine)
