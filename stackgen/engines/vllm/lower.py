@@ -1,0 +1,96 @@
+"""What to run: `vllm serve` with everything written out that the plan counted with."""
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Final
+
+from stackgen.domain import engine_defaults as defaults
+from stackgen.domain.linked import LinkedService, LinkedUse
+from stackgen.domain.plan import PlannedService
+from stackgen.domain.units import GIB
+from stackgen.domain.workload import EnvValue, GroupFact, Health, Port, Workers, Workload
+from stackgen.engines.vllm.options import IMAGE, VllmOptions, limits, split
+
+PORT: Final = 8000
+MASTER_PORT: Final = 29500
+MODELS: Final = PurePosixPath("/models")
+CACHE: Final = PurePosixPath("/root/.cache")
+
+
+def workload(planned: PlannedService, start: int) -> Workload:
+    """One server, or one part of it on each of several hosts."""
+    service = planned.linked
+    options: VllmOptions = service.options
+    env: dict[str, EnvValue] = {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
+    if options.api_key:
+        env["VLLM_API_KEY"] = defaults.secret_key(options.api_key)
+    return Workload(
+        name=service.name,
+        engine="vllm",
+        image=service.image or IMAGE,
+        program="vllm",
+        entrypoint=("vllm",),
+        args=tuple(_arguments(planned)),
+        env=defaults.environment(service, env),
+        mounts=defaults.mounts(service, {"models": MODELS, "cache": CACHE}, frozenset({"models"})),
+        gpus=service.gpus,
+        workers=_workers(service),
+        ports=(Port(name="http", number=PORT, publish=service.publish),),
+        # /health answers only once the weights are loaded.
+        health=Health(port=PORT, path="/health", start_period=start, tool="python3"),
+        expose=service.expose,
+        memory_limit=service.ram,
+        # Its processes talk to each other through shared memory.
+        shm_size=16 * GIB,
+        stop_grace=60,
+        read_only_root=False,
+        writable=() if "cache" in service.volumes else (CACHE,),
+    )
+
+
+def _arguments(planned: PlannedService) -> Iterator[str]:
+    service = planned.linked
+    options: VllmOptions = service.options
+    dealt = split(service)
+    for use in service.models:
+        bounds = limits(service, use.options)
+        yield from ("serve", _path(use, planned), "--served-model-name", use.id, *use.options.alias)
+        yield from ("--host", "0.0.0.0", "--port", str(PORT))  # noqa: S104
+        yield from ("--tensor-parallel-size", str(dealt.tensor))
+        yield from ("--pipeline-parallel-size", str(dealt.pipeline))
+        yield from ("--gpu-memory-utilization", f"{options.gpu_memory_utilization:g}")
+        yield from ("--max-model-len", str(bounds.max_model_len))
+        yield from ("--max-num-seqs", str(bounds.max_num_seqs))
+        yield from ("--max-num-batched-tokens", str(bounds.max_num_batched_tokens))
+        yield from ("--kv-cache-dtype", bounds.kv_cache_dtype)
+    if options.block_size is not None:
+        yield from ("--block-size", str(options.block_size))
+    if options.enforce_eager:
+        yield "--enforce-eager"
+    if options.quantization:
+        yield from ("--quantization", options.quantization)
+    if options.tool_call_parser:
+        yield from ("--enable-auto-tool-choice", "--tool-call-parser", options.tool_call_parser)
+    if options.reasoning_parser:
+        yield from ("--reasoning-parser", options.reasoning_parser)
+    yield from options.args
+
+
+def _path(use: LinkedUse, planned: PlannedService) -> str:
+    """The folder of the weights: as downloads keep them, `owner/repo` below the volume."""
+    request = use.model.request
+    return str(MODELS / (request.repo or request.path or ""))
+
+
+def _workers(service: LinkedService) -> Workers | None:
+    if not service.workers:
+        return None
+    common = (
+        *("--distributed-executor-backend", "mp", "--nnodes", GroupFact.SIZE),
+        *("--master-addr", GroupFact.LEADER, "--master-port", str(MASTER_PORT)),
+    )
+    return Workers(
+        hosts=service.workers,
+        leader_args=(*common, "--node-rank", "0"),
+        worker_args=(*common, "--node-rank", GroupFact.RANK, "--headless"),
+    )
