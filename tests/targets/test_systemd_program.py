@@ -202,4 +202,3 @@ def test_every_example_would_run_without_containers(tmp_path: Path, example: Pat
         made = units(found, name)
         root = root_with(made, tmp_path / name)
         assert {unit: said for unit in made if (said := verify(unit, root))} == {}
-
