@@ -31,6 +31,8 @@ class Role(NamedTuple):
     many: bool = False
     anyone: bool = False
     """Whether every service can fill it, whatever its engine offers."""
+    fillers: tuple[str, ...] = ()
+    """What a service must offer one of to be used so; nothing = what the role itself is called."""
 
 
 class Engine(Protocol):
@@ -102,6 +104,24 @@ class RunsLlama(Protocol):
 
     def process(self, service: LinkedService, use: LinkedUse) -> "LlamaProcess":
         """The process that serves one model."""
+        ...
+
+
+@runtime_checkable
+class Gateway(Protocol):
+    """An engine, besides, that offers under its own address what the services that it uses offer."""
+
+    def gateway(self, service: PlannedService, others: Mapping[str, Interface]) -> Interface:
+        """How others talk to it; `others` are the services that are no gateways themselves, by name."""
+        ...
+
+
+@runtime_checkable
+class Connected(Protocol):
+    """An engine, besides, that can be wrong about the services that it uses."""
+
+    def connections(self, service: PlannedService, plan: Plan) -> Iterable[Diagnostic]:
+        """Everything that only what others offer can tell."""
         ...
 
 

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from stackgen.domain.contracts import Engines
+from stackgen.domain.contracts import Connected, Engines, Gateway
 from stackgen.domain.diagnostic import Diagnostic, YamlPath, error
 from stackgen.domain.footprint import NOTHING, Basis, Memory, TermName, exact
+from stackgen.domain.interface import Interface
 from stackgen.domain.linked import LinkedService, LinkedStack, MeasuredUse
 from stackgen.domain.plan import (
     Demand,
@@ -59,9 +60,23 @@ def solve(stack: LinkedStack, known: Mapping[str, KnownModel], engines: Engines)
         hosts=hosts,
         scenarios=scenarios,
         services=services,
-        interfaces={name: engines[s.linked.engine].interface(s) for name, s in services.items()},
+        interfaces=interfaces(services, engines),
     )
     return replace(plan, diagnostics=tuple(_findings(plan, known, engines)))
+
+
+def interfaces(services: Mapping[str, PlannedService], engines: Engines) -> dict[str, Interface]:
+    """How others talk to each service; a gateway offers what is behind it."""
+    engine_of = {name: engines[service.linked.engine] for name, service in services.items()}
+    direct = {
+        name: engine.interface(services[name])
+        for name, engine in engine_of.items()
+        if not isinstance(engine, Gateway)
+    }
+    return {
+        name: engine.gateway(services[name], direct) if isinstance(engine, Gateway) else direct[name]
+        for name, engine in engine_of.items()
+    }
 
 
 def _findings(plan: Plan, known: Mapping[str, KnownModel], engines: Engines) -> Iterable[Diagnostic]:
@@ -73,6 +88,8 @@ def _findings(plan: Plan, known: Mapping[str, KnownModel], engines: Engines) -> 
     for name, service in plan.stack.services.items():
         yield from engines[service.engine].check(service, known)
         yield from plan.services[name].demand.diagnostics
+        if isinstance(engine := engines[service.engine], Connected):
+            yield from engine.connections(plan.services[name], plan)
     yield from checks.run(plan)
     yield from over_budget(plan)
 

@@ -30,7 +30,7 @@ def check_uses(scope: Scope) -> Iterator[Diagnostic]:
         for role, about in engine.use_roles.items():
             if about.required and role not in service.uses:
                 message = f"`{engine.name}` needs `{role}`: {about.description}"
-                yield error("link/missing-role", (*path, role), message, _able(scope, role))
+                yield error("link/missing-role", (*path, role), message, _able(scope, name, role))
     yield from _cycles(scope.stack)
 
 
@@ -58,27 +58,25 @@ def _check_use(scope: Scope, user: str, role: str, text: str, path: YamlPath) ->
     engine = scope.stack.services[used].engine
     if used == user:
         yield error("link/use-cycle", path, f"`{user}` cannot use itself")
-    elif engine in scope.engines and not _can_fill(scope, user, engine, role):
+    elif engine in scope.engines and not _fills(scope, user, engine, role):
         message = f"`{used}` runs {engine}, which cannot serve as `{role}`"
-        yield error("link/role-not-offered", path, message, _able(scope, role))
+        yield error("link/role-not-offered", path, message, _able(scope, user, role))
 
 
-def _can_fill(scope: Scope, user: str, engine: str, role: str) -> bool:
-    roles = scope.engines[scope.stack.services[user].engine].use_roles
-    return roles[role].anyone or role in scope.engines[engine].offers
-
-
-def _able(scope: Scope, role: str) -> str:
-    """Which services, or else which engines, offer a role."""
-    here = [n for n, s in scope.stack.services.items() if _offers(scope, s.engine, role)]
+def _able(scope: Scope, user: str, role: str) -> str:
+    """Which services, or else which engines, can fill a role of this one."""
+    services = scope.stack.services.items()
+    here = [n for n, s in services if n != user and _fills(scope, user, s.engine, role)]
     if here:
         return f"{one_of(quoted(here))} can: uses: {{{role}: {here[0]}}}"
-    able = [name for name in scope.engines if _offers(scope, name, role)]
+    able = [name for name in scope.engines if _fills(scope, user, name, role)]
     return f"add a service whose engine can: {', '.join(able)}" if able else "no engine can"
 
 
-def _offers(scope: Scope, engine: str, role: str) -> bool:
-    return engine in scope.engines and role in scope.engines[engine].offers
+def _fills(scope: Scope, user: str, engine: str, role: str) -> bool:
+    about = scope.engines[scope.stack.services[user].engine].use_roles[role]
+    needed = about.fillers or (role,)
+    return engine in scope.engines and (about.anyone or not scope.engines[engine].offers.isdisjoint(needed))
 
 
 def _cycles(stack: Stack) -> Iterator[Diagnostic]:
