@@ -98,10 +98,10 @@ def test_a_process_of_llama_cpp_has_the_gpus_of_its_service(engine: Engine) -> N
 
 
 def test_somebody_offers_what_somebody_uses() -> None:
-    used = {role for engine in ENGINES for role, about in engine.use_roles.items() if not about.anyone}
-    used = {(role, *about.fillers) for engine in ENGINES for role, about in engine.use_roles.items()}
     offered = set(chain.from_iterable(engine.offers for engine in ENGINES))
-    assert [roles for roles in used if not offered & set(roles[1:] or roles)] == []
+    roles = chain.from_iterable(engine.use_roles.items() for engine in ENGINES)
+    needed = [about.fillers or (role,) for role, about in roles if not about.anyone]
+    assert [names for names in needed if offered.isdisjoint(names)] == []
 
 
 @each_engine
