@@ -57,7 +57,7 @@ class Gpu(Strict):
 class Host(Strict):
     """A machine: what it runs on it, and what it has."""
 
-    platform: str = Field(description="what runs services here: compose, nixos or systemd")
+    platform: str = Field(description="what runs services here: compose, nixos, quadlet or systemd")
     address: str | None = Field(
         default=None, description="name or IP address under which other hosts reach it"
     )

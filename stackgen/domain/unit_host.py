@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import PurePosixPath
 
 from stackgen.domain.linked import SecretKey
 from stackgen.domain.listening import LOOPBACK, near
@@ -18,6 +19,20 @@ class UnitHost(Site):
     def unit(self, service: str) -> str:
         """Name of a service's unit, without its ending."""
         return f"{self.deployment.name}-{service}"
+
+    @property
+    def place(self) -> PurePosixPath:
+        """Where its files must be on the host, for units name files by absolute paths."""
+        return PurePosixPath("/etc/stackgen", self.deployment.name)
+
+    @property
+    def turns(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Exclusive groups with the units of this host, where there are several."""
+        groups = (
+            (group, tuple(self.unit(name) for name in sorted(members) if self.local(name)))
+            for group, members in self.deployment.exclusive
+        )
+        return tuple((group, units) for group, units in groups if len(units) > 1)
 
     def units_before(self, service: str) -> list[str]:
         """The units that must have ended well before a service starts."""

@@ -1,9 +1,15 @@
 #!/bin/sh
 # Installs the services of {{ stack }} on {{ host }}; run it there, as root, after each change. What it does, to do it by hand:
 #   copies this folder to {{ place }}, where the units look for their files;
+{% if quadlets %}
+#   copies the quadlets to {{ quadlets }}, of which Podman makes units;
+#   systemctl link      mount units, so that systemd knows them;
+#   systemctl start     what starts at boot;
+{% else %}
 #   makes the user and the folders of sysusers.conf and tmpfiles.conf;
 #   systemctl link      all units, so that systemd knows them;
 #   systemctl enable    those that start at boot, and starts them;
+{% endif %}
 #   systemctl restart   those that run already and whose unit or config files have changed.
 {% for group, units in turns %}
 # Only one of {{ units | join(", ") }} may be up (exclusive group {{ group }}), and none is at boot:
@@ -12,36 +18,61 @@
 set -eu
 cd "$(dirname "$0")"
 place={{ place | shell_quote }}
-units=/etc/systemd/system
+{% if quadlets %}
+quadlets={{ quadlets | shell_quote }}
+{% endif %}
 
 [ "$(id -u)" = 0 ] || {
     echo "install.sh: run it as root" >&2
     exit 1
 }
 missing=
-while read -r file; do
-    [ -f "$file" ] || missing="$missing $file"
+while read -r secret; do
+{% if quadlets %}
+    podman secret exists "$secret" || missing="$missing $secret"
+{% else %}
+    [ -f "$secret" ] || missing="$missing $secret"
+{% endif %}
 done <<'SECRETS'
-{% for file in secrets %}
-{{ file }}
+{% for secret in secrets %}
+{{ secret }}
 {% endfor %}
 SECRETS
 changed=
-while read -r unit folder; do
-    cmp -s "$unit.service" "$place/$unit.service" || changed="$changed $unit.service"
-    [ ! -d "$folder" ] || diff -rq "$folder" "$place/$folder" >/dev/null 2>&1 || changed="$changed $unit.service"
+while read -r file folder; do
+    same=yes
+    cmp -s "$file" "$place/$file" || same=no
+    [ ! -d "$folder" ] || diff -rq "$folder" "$place/$folder" >/dev/null 2>&1 || same=no
+    [ $same = yes ] || changed="$changed ${file%.*}.service"
 done <<'SERVICES'
-{% for unit, folder in services %}
-{{ unit }} {{ folder }}
+{% for file, folder in services %}
+{{ file }} {{ folder }}
 {% endfor %}
 SERVICES
 
+# What this stack had here before, and has no longer.
+for file in "$place"/*.service "$place"/*.container "$place"/*.mount; do
+    name=${file##*/}
+    if [ -f "$file" ] && [ ! -e "$name" ]; then
+        case $name in
+            *.container) systemctl stop "${name%.container}.service" || true ;;
+            *) systemctl disable --now "$name" || true ;;
+        esac
+    fi
+done
 rm -rf "$place.new"
 mkdir -p "$place.new"
 cp -R . "$place.new"
 rm -rf "$place"
 mv "$place.new" "$place"
 chown -R root:root "$place"
+{% if quadlets %}
+rm -rf "$quadlets"
+mkdir -p "$quadlets"
+for file in "$place"/*.container "$place"/*.network "$place"/*.volume; do
+    [ ! -f "$file" ] || cp "$file" "$quadlets"
+done
+{% else %}
 for kind in sysusers tmpfiles; do
     if [ -f "$place/$kind.conf" ]; then
         mkdir -p "/etc/$kind.d"
@@ -50,29 +81,22 @@ for kind in sysusers tmpfiles; do
 done
 [ ! -f "$place/sysusers.conf" ] || systemd-sysusers "$place/sysusers.conf"
 [ ! -f "$place/tmpfiles.conf" ] || systemd-tmpfiles --create "$place/tmpfiles.conf"
-
-# What this stack had here before, and has no longer.
-for link in "$units"/*; do
-    case $(readlink "$link" || true) in
-        "$place"/*)
-            if [ ! -e "$link" ]; then
-                systemctl disable --now "${link##*/}" || true
-                rm -f "$link"
-            fi
-            ;;
-    esac
-done
+{% endif %}
 for unit in "$place"/*.service "$place"/*.mount; do
     [ ! -f "$unit" ] || systemctl link "$unit"
 done
 systemctl daemon-reload
 
 if [ -n "$missing" ]; then
+{% if quadlets %}
+    echo "nothing is started; these secrets are missing (podman secret create NAME FILE):$missing" >&2
+{% else %}
     echo "nothing is started; these files with secrets are missing (the secrets.env.example tell what is in them):$missing" >&2
+{% endif %}
     exit 1
 fi
 {% if boot %}
-systemctl enable --now{% for unit in boot %} {{ unit }}.service{% endfor %}
+systemctl {{ "start" if quadlets else "enable --now" }}{% for unit in boot %} {{ unit }}.service{% endfor %}
 
 {% endif %}
 # shellcheck disable=SC2086 # a list of names

@@ -16,8 +16,8 @@ from tests.support.workloads import EVERY_FIELD, SEARCH, deployment, home, maxim
 FIELDS = tuple(field.name for field in fields(Workload))
 TARGETS: tuple[Target, ...] = tuple(registry.targets().values())
 MEANT_FOR_OTHERS = {
-    ("compose", "program"): "the image knows its own program",
-    **{(name, "listen"): "a container has a network of its own" for name in ("compose", "nixos")},
+    **{(name, "program"): "the image knows its own program" for name in ("compose", "quadlet")},
+    **{(name, "listen"): "a container has a network of its own" for name in ("compose", "nixos", "quadlet")},
     ("nixos", "program"): "the image knows its own program; what has none is in tests/targets/test_nixos.py",
 }
 """What a target may pass over in silence, and why."""

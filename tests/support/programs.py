@@ -13,6 +13,10 @@ def _on_path(name: str) -> Callable[[], str | None]:
     return lambda: shutil.which(name)
 
 
+def _at(*paths: str) -> Callable[[], str | None]:
+    return lambda: next((path for path in paths if os.access(path, os.X_OK)), None)
+
+
 def _in_package(package: str, *below: str) -> Callable[[], str | None]:
     def find() -> str | None:
         spec = find_spec(package)
@@ -33,6 +37,10 @@ _PROGRAMS: dict[str, tuple[Callable[[], str | None], str]] = {
     "bash": (_on_path("bash"), "apt-get install bash"),
     "nix-instantiate": (_on_path("nix-instantiate"), "apt-get update && apt-get install -y nix-bin"),
     "systemd-analyze": (_on_path("systemd-analyze"), "apt-get update && apt-get install -y systemd"),
+    "quadlet": (
+        _at("/usr/local/libexec/podman/quadlet", "/usr/libexec/podman/quadlet", "/usr/lib/podman/quadlet"),
+        "scripts/setup dev",
+    ),
     "systemd-escape": (_on_path("systemd-escape"), "apt-get update && apt-get install -y systemd"),
     "systemd-sysusers": (_on_path("systemd-sysusers"), "apt-get update && apt-get install -y systemd"),
     "systemd-tmpfiles": (_on_path("systemd-tmpfiles"), "apt-get update && apt-get install -y systemd"),

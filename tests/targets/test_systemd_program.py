@@ -1,6 +1,5 @@
 """Units for programs of a host, judged by the real programs: systemd reads them, a shell installs them."""
 
-import os
 import re
 import subprocess
 from dataclasses import replace
@@ -15,9 +14,11 @@ from stackgen.domain.systemd import path_name
 from stackgen.domain.workload import Deployment
 from stackgen.emit import to_text
 from stackgen.targets.systemd import TARGET
+from tests.support import installing
 from tests.support.cli import STACKS
 from tests.support.compose import write
 from tests.support.hostile import BATCHES, texts
+from tests.support.installing import changes
 from tests.support.programs import require
 from tests.support.unitfile import argv_of, settings_of, words_of
 from tests.support.unitroot import exposure, root_with, verify
@@ -46,6 +47,13 @@ def units(found: Deployment, host: str | None = None) -> dict[str, str]:
         for d in TARGET.render(found).documents
         if d.path.suffix in (".service", ".mount") and host in (None, d.path.parts[1])
     }
+
+
+FOUND = on_systemd(replace(SHUT_IN, env={}), SEARCH)
+
+
+def install(tmp_path: Path, found: Deployment, *, uid: int = 0) -> subprocess.CompletedProcess[str]:
+    return installing.install(tmp_path, "systemd/box", TARGET.render(found).documents, uid=uid)
 
 
 @pytest.mark.parametrize("name", DEPLOYMENTS)
@@ -122,69 +130,40 @@ def test_users_and_folders_are_made(tmp_path: Path) -> None:
 
 
 class TestInstalling:
-    """install.sh with stand-ins for what changes a system, below a folder of its own."""
-
-    def run(self, tmp_path: Path, found: Deployment, *, uid: int = 0) -> subprocess.CompletedProcess[str]:
-        write(tmp_path, TARGET.render(found).documents)
-        folder, root = tmp_path / "systemd" / "box", tmp_path / "root"
-        root.joinpath("etc/systemd/system").mkdir(parents=True, exist_ok=True)
-        text = folder.joinpath("install.sh").read_text()
-        folder.joinpath("install.sh").write_text(re.sub(r"(?<![\w.])/(etc|var)/", rf"{root}/\1/", text))
-        tools = tmp_path / "bin"
-        tools.mkdir(exist_ok=True)
-        link = 'case $1 in link) ln -sf "$2" "$ROOT/etc/systemd/system/" ;; esac'
-        stand_ins = {"systemctl": link, "id": f"echo {uid}", "chown": ":"}
-        for name in ("systemctl", "systemd-sysusers", "systemd-tmpfiles", "id", "chown"):
-            show = "" if name == "id" else f'echo "{name} $*" >>"$ROOT/log"\n'
-            tools.joinpath(name).write_text(f"#!/bin/sh\n{show}{stand_ins.get(name, '')}\n")
-            tools.joinpath(name).chmod(0o755)
-        root.joinpath("log").write_text("")
-        env = {"PATH": f"{tools}:{os.environ['PATH']}", "ROOT": str(root)}
-        command = [require("sh"), str(folder / "install.sh")]
-        return subprocess.run(command, capture_output=True, text=True, env=env, timeout=30)
-
-    def log(self, tmp_path: Path) -> list[str]:
-        return tmp_path.joinpath("root/log").read_text().replace(f"{tmp_path}/root", "").splitlines()
-
-    FOUND = on_systemd(replace(SHUT_IN, env={}), SEARCH)
-
     def test_links_and_starts(self, tmp_path: Path) -> None:
-        done = self.run(tmp_path, self.FOUND)
+        done = install(tmp_path, FOUND)
         assert (done.returncode, done.stderr) == (0, "")
-        log = self.log(tmp_path)
+        log = changes(tmp_path)
         assert "systemctl link /etc/stackgen/home/home-search.service" in log
         assert log[-2:] == [
             "systemctl enable --now home-search.service home-shut-in.service",
-            "systemctl try-restart home-search.service home-shut-in.service home-shut-in.service",
+            "systemctl try-restart home-search.service home-shut-in.service",
         ]
 
     def test_a_second_time_nothing_is_restarted(self, tmp_path: Path) -> None:
-        self.run(tmp_path, self.FOUND)
-        assert self.run(tmp_path, self.FOUND).returncode == 0
-        assert not any("restart" in line for line in self.log(tmp_path))
+        install(tmp_path, FOUND)
+        assert install(tmp_path, FOUND).returncode == 0
+        assert not any("restart" in line for line in changes(tmp_path))
 
     def test_what_changed_is(self, tmp_path: Path) -> None:
-        self.run(tmp_path, self.FOUND)
-        changed = on_systemd(replace(SHUT_IN, env={}), replace(SEARCH, stop_grace=31))
-        self.run(tmp_path, changed)
-        assert self.log(tmp_path)[-1] == "systemctl try-restart home-search.service"
+        install(tmp_path, FOUND)
+        install(tmp_path, on_systemd(replace(SHUT_IN, env={}), replace(SEARCH, stop_grace=31)))
+        assert changes(tmp_path)[-1] == "systemctl try-restart home-search.service"
 
     def test_what_is_gone_is_stopped(self, tmp_path: Path) -> None:
-        self.run(tmp_path, self.FOUND)
-        (tmp_path / "systemd/box/home-search.service").unlink()
-        self.run(tmp_path, on_systemd(replace(SHUT_IN, env={}, after=())))
-        assert "systemctl disable --now home-search.service" in self.log(tmp_path)
-        assert not (tmp_path / "root/etc/systemd/system/home-search.service").is_symlink()
+        install(tmp_path, FOUND)
+        install(tmp_path, on_systemd(replace(SHUT_IN, env={}, after=())))
+        assert "systemctl disable --now home-search.service" in changes(tmp_path)
 
     def test_without_its_secrets_nothing_starts(self, tmp_path: Path) -> None:
-        done = self.run(tmp_path, on_systemd(SHUT_IN, SEARCH))
+        done = install(tmp_path, on_systemd(SHUT_IN, SEARCH))
         assert done.returncode == 1
         assert "/var/lib/secrets/home/shut-in.env" in done.stderr
-        assert not any("enable" in line for line in self.log(tmp_path))
+        assert not any("enable" in line for line in changes(tmp_path))
 
     def test_only_root_may(self, tmp_path: Path) -> None:
-        done = self.run(tmp_path, self.FOUND, uid=1000)
-        assert (done.returncode, self.log(tmp_path)) == (1, [])
+        done = install(tmp_path, FOUND, uid=1000)
+        assert (done.returncode, changes(tmp_path)) == (1, [])
 
 
 EXAMPLES = sorted(STACKS.glob("*/stack.yaml"))

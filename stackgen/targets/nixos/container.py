@@ -2,26 +2,17 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
+from stackgen.domain import podman
 from stackgen.domain.document import NixExpr
-from stackgen.domain.linked import Publication, SecretKey
-from stackgen.domain.reach import bracketed, resolve
-from stackgen.domain.target_defaults import (
-    VISIBLE_DEVICES,
-    cuda_order,
-    device_nodes,
-    gpu_ids,
-    of_vendor,
-    present,
-    question,
-)
+from stackgen.domain.linked import SecretKey
+from stackgen.domain.reach import resolve
+from stackgen.domain.target_defaults import device_nodes, of_vendor, present, question
 from stackgen.domain.workload import Health, Workload
 from stackgen.targets.nixos.machine import Machine
 from stackgen.targets.nixos.nixtext import interpolated
 from stackgen.targets.nixos.secrets import environment_files
-
-_RETRIES: Final = 3
 
 
 def container(workload: Workload, machine: Machine) -> dict[str, Any]:
@@ -39,11 +30,11 @@ def container(workload: Workload, machine: Machine) -> dict[str, Any]:
             "environmentFiles": environment_files(workload, machine),
             "networks": [machine.network],
             "ports": [
-                f"{_listen(port.publish)}:{port.number}/tcp" for port in workload.ports if port.publish
+                f"{podman.listen(port.publish)}:{port.number}/tcp" for port in workload.ports if port.publish
             ],
             "volumes": [*_mounts(workload, machine), *_config_mounts(workload, machine)],
             "devices": _devices(workload, machine),
-            "capabilities": {"ALL": False} | _capabilities(workload, machine),
+            "capabilities": {"ALL": False} | dict.fromkeys(podman.capabilities(workload, machine), True),
             "labels": {"stackgen.engine": workload.engine},
             # The unit counts as started, and what waits for it starts, when the program answers.
             "podman": {"sdnotify": "healthy"} if workload.health else None,
@@ -55,18 +46,7 @@ def container(workload: Workload, machine: Machine) -> dict[str, Any]:
 def _environment(workload: Workload, machine: Machine) -> dict[str, str]:
     plain = {name: value for name, value in workload.env.items() if not isinstance(value, SecretKey)}
     values: dict[str, str] = resolve(plain, machine.url_of(workload))
-    # CDI has left out the NVIDIA cards of others.
-    own = cuda_order(workload.gpus)
-    if amd := gpu_ids(workload.gpus, "amd"):
-        # Its device nodes are for all cards, so only the runtime can leave some out.
-        own[VISIBLE_DEVICES["amd"]] = ",".join(amd)
-    return own | values
-
-
-def _listen(publish: Publication) -> str:
-    # Podman takes a port alone for every address, and `[::]` for every one of IPv6.
-    everywhere = publish.everywhere and publish.address != "::"
-    return f"{publish.port}" if everywhere else f"{bracketed(publish.address)}:{publish.port}"
+    return podman.own_environment(workload) | values
 
 
 def _mounts(workload: Workload, machine: Machine) -> Iterator[str]:
@@ -84,13 +64,6 @@ def _devices(workload: Workload, machine: Machine) -> list[str]:
     cards = of_vendor(workload.gpus, "nvidia")
     cdi = [f"nvidia.com/gpu={gpu.uuid if machine.cdi_by_uuid else gpu.index}" for gpu in cards]
     return [*cdi, *device_nodes(workload.gpus)]
-
-
-def _capabilities(workload: Workload, machine: Machine) -> dict[str, bool]:
-    # A folder of the host may belong to anybody; without this, root in the container could not write to it.
-    writes = any(machine.folder_of(mount.volume) and not mount.read_only for mount in workload.mounts)
-    own = {"DAC_OVERRIDE"} if writes and workload.user is None else set()
-    return dict.fromkeys(sorted({*own, *workload.capabilities}), True)
 
 
 def _options(workload: Workload) -> Iterator[str]:
@@ -118,4 +91,4 @@ def _health(health: Health) -> Iterator[str]:
     yield f"--health-interval={health.interval}s"
     yield f"--health-timeout={health.timeout}s"
     yield f"--health-start-period={health.start_period}s"
-    yield f"--health-retries={_RETRIES}"
+    yield f"--health-retries={podman.HEALTH_RETRIES}"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
-from stackgen.domain import systemd
+from stackgen.domain import podman, systemd
 from stackgen.domain.document import NixExpr, UnitArgv, UnitWords
 from stackgen.domain.target_defaults import of_vendor, present
 from stackgen.domain.workload import Workload
@@ -12,8 +12,6 @@ from stackgen.emit.unit import command, words
 from stackgen.targets.nixos.machine import Machine, is_native
 from stackgen.targets.nixos.nixtext import forced, interpolated
 
-_PULL: Final = 3600
-"""Seconds for the download of an image."""
 _CDI: Final = "nvidia-container-toolkit-cdi-generator.service"
 
 
@@ -56,9 +54,9 @@ def around_container(workload: Workload, machine: Machine) -> dict[str, Any]:
         "serviceConfig": {
             "Restart": forced("on-failure"),
             "RestartSec": systemd.RESTART,
-            "TimeoutStartSec": forced(systemd.GATE_WAIT + _PULL + start_period),
+            "TimeoutStartSec": forced(systemd.GATE_WAIT + podman.PULL + start_period),
             # Podman waits as long as the program may take, and then needs a moment itself.
-            "TimeoutStopSec": forced(workload.stop_grace + 15),
+            "TimeoutStopSec": forced(workload.stop_grace + podman.STOP_GRACE),
         },
     }
 

@@ -1,4 +1,4 @@
-"""What all parts of one host share: where its files must be, who its programs run as, how they reach others."""
+"""What all parts of one host share: who its programs run as, and how they reach others."""
 
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -18,11 +18,6 @@ class Box(UnitHost):
     def folder(self) -> PurePosixPath:
         """Where its files are rendered."""
         return PurePosixPath("systemd", self.name)
-
-    @property
-    def place(self) -> PurePosixPath:
-        """Where its files must be on the host, for units name files by absolute paths."""
-        return PurePosixPath("/etc/stackgen", self.deployment.name)
 
     @property
     def user(self) -> str:

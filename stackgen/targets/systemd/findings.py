@@ -21,7 +21,7 @@ def findings(box: Box) -> Iterator[Diagnostic]:
     """Everything that is wrong with one host's units."""
     for workload in box.workloads:
         yield from unreachable(workload, box, box.address)
-        yield from exposed(workload)
+        yield from exposed(workload, box)
         yield from spread(workload)
         yield from after_elsewhere(workload, box)
         yield from port_mapping(workload)

@@ -6,13 +6,13 @@ from typing import Any
 from stackgen.domain.contracts import Rendered
 from stackgen.domain.document import Document, Format, Template
 from stackgen.domain.listening import on_hosts, published_address
+from stackgen.domain.nfs_mounts import mounts
 from stackgen.domain.site import sites
 from stackgen.domain.systemd import GATE
 from stackgen.domain.target_defaults import config_files
 from stackgen.domain.workload import Deployment, HostDeployment, Workload
 from stackgen.targets.systemd.box import Box
 from stackgen.targets.systemd.findings import findings
-from stackgen.targets.systemd.mount import mounts
 from stackgen.targets.systemd.owner import sysusers, tmpfiles
 from stackgen.targets.systemd.unit import download, notes, service
 
@@ -77,21 +77,15 @@ def _secrets(workload: Workload, box: Box) -> Iterator[Document]:
 
 def _installed(box: Box) -> dict[str, object]:
     """What fills the holes of install.sh."""
-    turns = [
-        (group, tuple(box.unit(name) for name in sorted(members) if box.local(name)))
-        for group, members in box.deployment.exclusive
-    ]
+    files = {box.environment_file(w) for w in box.workloads if box.secrets(w)}
+    tokens = {box.secret_file(secret) for job in box.jobs for secret in box.secrets(job).values()}
     return {
         "stack": box.deployment.name,
         "host": box.name,
         "place": str(box.place),
-        "secrets": tuple(
-            sorted(
-                {box.environment_file(w) for w in box.workloads if box.secrets(w)}
-                | {box.secret_file(s) for job in box.jobs for s in box.secrets(job).values()}
-            )
-        ),
+        "quadlets": "",
+        "secrets": tuple(sorted(files | tokens)),
         "boot": tuple(box.unit(w.name) for w in box.workloads if not w.exclusive),
-        "services": tuple((box.unit(w.name), w.name) for w in box.workloads),
-        "turns": tuple((group, units) for group, units in turns if len(units) > 1),
+        "services": tuple((f"{box.unit(w.name)}.service", w.name) for w in box.workloads),
+        "turns": box.turns,
     }

@@ -11,31 +11,42 @@
 set -eu
 cd "$(dirname "$0")"
 place=/etc/stackgen/home
-units=/etc/systemd/system
 
 [ "$(id -u)" = 0 ] || {
     echo "install.sh: run it as root" >&2
     exit 1
 }
 missing=
-while read -r file; do
-    [ -f "$file" ] || missing="$missing $file"
+while read -r secret; do
+    [ -f "$secret" ] || missing="$missing $secret"
 done <<'SECRETS'
 /var/lib/secrets/home/chat.env
 /var/lib/secrets/home/hugging-face/token
 /var/lib/secrets/home/search.env
 SECRETS
 changed=
-while read -r unit folder; do
-    cmp -s "$unit.service" "$place/$unit.service" || changed="$changed $unit.service"
-    [ ! -d "$folder" ] || diff -rq "$folder" "$place/$folder" >/dev/null 2>&1 || changed="$changed $unit.service"
+while read -r file folder; do
+    same=yes
+    cmp -s "$file" "$place/$file" || same=no
+    [ ! -d "$folder" ] || diff -rq "$folder" "$place/$folder" >/dev/null 2>&1 || same=no
+    [ $same = yes ] || changed="$changed ${file%.*}.service"
 done <<'SERVICES'
-home-chat chat
-home-comfyui comfyui
-home-llama llama
-home-search search
+home-chat.service chat
+home-comfyui.service comfyui
+home-llama.service llama
+home-search.service search
 SERVICES
 
+# What this stack had here before, and has no longer.
+for file in "$place"/*.service "$place"/*.container "$place"/*.mount; do
+    name=${file##*/}
+    if [ -f "$file" ] && [ ! -e "$name" ]; then
+        case $name in
+            *.container) systemctl stop "${name%.container}.service" || true ;;
+            *) systemctl disable --now "$name" || true ;;
+        esac
+    fi
+done
 rm -rf "$place.new"
 mkdir -p "$place.new"
 cp -R . "$place.new"
@@ -50,18 +61,6 @@ for kind in sysusers tmpfiles; do
 done
 [ ! -f "$place/sysusers.conf" ] || systemd-sysusers "$place/sysusers.conf"
 [ ! -f "$place/tmpfiles.conf" ] || systemd-tmpfiles --create "$place/tmpfiles.conf"
-
-# What this stack had here before, and has no longer.
-for link in "$units"/*; do
-    case $(readlink "$link" || true) in
-        "$place"/*)
-            if [ ! -e "$link" ]; then
-                systemctl disable --now "${link##*/}" || true
-                rm -f "$link"
-            fi
-            ;;
-    esac
-done
 for unit in "$place"/*.service "$place"/*.mount; do
     [ ! -f "$unit" ] || systemctl link "$unit"
 done

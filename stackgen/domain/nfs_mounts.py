@@ -3,19 +3,19 @@
 from typing import Any
 
 from stackgen.domain.systemd import path_name
-from stackgen.targets.systemd.box import Box
+from stackgen.domain.unit_host import UnitHost
 
 _NETWORK = "network-online.target"
 
 
-def mounts(box: Box) -> dict[str, dict[str, Any]]:
+def mounts(host: UnitHost) -> dict[str, dict[str, Any]]:
     """The mount units of a host by name. None starts at boot, so that a NAS that is down does not hold it up."""
     found: dict[str, dict[str, Any]] = {}
-    for name, volume in box.volumes.items():
-        if volume.nfs and (folder := box.folder_of(name)):
+    for name, volume in host.volumes.items():
+        if volume.nfs and (folder := host.folder_of(name)):
             found[f"{path_name(folder)}.mount"] = {
                 "Unit": {
-                    "Description": f"{name} of {box.deployment.name}",
+                    "Description": f"{name} of {host.deployment.name}",
                     "Wants": _NETWORK,
                     "After": _NETWORK,
                 },

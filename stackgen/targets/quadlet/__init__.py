@@ -1,0 +1,35 @@
+"""Deployment -> quadlets, of which Podman makes systemd units: quadlet/<host>/.
+
+Needs Podman 5.3 (`Notify=healthy`, `Entrypoint`, `NetworkAlias`, `StopTimeout`) and CDI for NVIDIA cards.
+"""
+
+from typing import TYPE_CHECKING, Final
+
+from stackgen.domain.contracts import Rendered, Target
+
+if TYPE_CHECKING:
+    from stackgen.domain.workload import Deployment
+
+
+class _Quadlet:
+    name: Final = "quadlet"
+    summary: Final = "Podman quadlets, for containers that systemd starts"
+    platform: Final = True
+    handles: Final = frozenset(
+        {
+            *("name", "engine", "image", "program", "entrypoint", "working_dir", "args"),
+            *("env", "config_files", "mounts", "gpus", "ports", "listen"),
+            *("health", "after", "exclusive", "memory_limit", "shm_size", "lock_memory", "stop_grace"),
+            *("read_only_root", "writable", "capabilities", "user"),
+        }
+    )
+    rejects: Final = frozenset({"expose", "workers"})
+
+    def render(self, deployment: "Deployment") -> Rendered:
+        """One folder of quadlets for each host whose platform is quadlet."""
+        from stackgen.targets.quadlet.render import render
+
+        return render(deployment)
+
+
+TARGET: Final[Target] = _Quadlet()
