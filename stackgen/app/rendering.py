@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from stackgen import registry
 from stackgen.domain.diagnostic import Diagnostic, StackError, error, has_errors
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from stackgen.io.tree import RenderedFile
 
 
+ALWAYS: Final = ("clients",)
+"""Targets that are rendered for every stack, beside those of its platforms."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Output:
     """Rendered files by target and by path below the output folder, and what could not be expressed."""
@@ -25,7 +29,7 @@ class Output:
 
 
 def render(planned: Plan, source: Source, targets: Sequence[str] = ()) -> Output:
-    """Every file of a plan, for the targets named, or for all platforms.
+    """Every file of a plan, for the targets named, or for all platforms and those that are always rendered.
 
     A target whose platform no host has renders nothing, so that files of a platform given up are removed.
     Raises StackError when something cannot be expressed; nothing is written.
@@ -35,7 +39,7 @@ def render(planned: Plan, source: Source, targets: Sequence[str] = ()) -> Output
     deployment = deploy(planned, PurePosixPath(source.name).name)
     files: dict[str, Mapping[PurePosixPath, RenderedFile]] = {}
     found: list[Diagnostic] = []
-    for name in targets or sorted(registry.platforms()):
+    for name in targets or (*ALWAYS, *sorted(registry.platforms())):
         target = registry.targets()[name]
         if target.platform and not any(h.host.platform == name for h in deployment.hosts):
             files[name] = {}

@@ -16,6 +16,7 @@ class Front:
     scheme: str = "https"
     port: int | None = None
     """None = the usual one of the scheme."""
+    own_authority: bool = False
     proxy: str | None = None
     """The service that answers there; None = the platform of the service's host does."""
 
@@ -44,7 +45,13 @@ def fronts(
             found[name] = Front(exposure=service.expose)
         elif proxy := min(_candidates(service, services, proxies), default=None):
             by = proxies[proxy[-1]]
-            found[name] = Front(exposure=service.expose, scheme=by.scheme, port=by.port, proxy=proxy[-1])
+            found[name] = Front(
+                exposure=service.expose,
+                scheme=by.scheme,
+                port=by.port,
+                own_authority=by.own_authority,
+                proxy=proxy[-1],
+            )
     return found
 
 

@@ -60,6 +60,8 @@ class Proxy:
     scheme: Literal["http", "https"] = "https"
     port: int | None = None
     """Where people reach it; None = the usual port of the scheme."""
+    own_authority: bool = False
+    """Whether devices must be told to trust its certificates."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -123,7 +123,8 @@ class _Caddy:
         publish = service.linked.publish
         usual = {"http": 80, "https": 443}[scheme]
         port = None if elsewhere or publish is None or publish.port == usual else publish.port
-        return Interface(proxy=Proxy(services=named or None, scheme=scheme, port=port))
+        own = options.tls == "internal"
+        return Interface(proxy=Proxy(services=named or None, scheme=scheme, port=port, own_authority=own))
 
     def lower(self, service: PlannedService, plan: Plan) -> "Workload":
         """The official image with our Caddyfile, and nothing else that it could be told by."""
