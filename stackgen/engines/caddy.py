@@ -109,7 +109,9 @@ class _Caddy:
         """No GPU memory."""
         return Demand(residents=())
 
-    def alternatives(self, service: LinkedService, use: LinkedUse) -> Iterable[Alternative]:
+    def alternatives(
+        self, service: LinkedService, use: LinkedUse, known: Mapping[str, KnownModel]
+    ) -> Iterable[Alternative]:
         """None."""
         return ()
 
