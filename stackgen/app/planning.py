@@ -24,13 +24,14 @@ def plan(stack: LinkedStack, lock: Lock | None = None) -> Plan:
     lock = lock or Lock()
     pinned = freshness.usable(stack.models, lock)
     known = known_models(stack, lock)
-    found = solve(stack, known, registry.engines())
+    engines = registry.engines()
+    found = solve(stack, known, engines)
     if any(gpu.free < 0 for gpu in found.gpus):
         from stackgen.facts.known import smaller
         from stackgen.plan.advice import advised
 
-        found = advised(found, known, registry.engines(), smaller)
-    found = replace(found, downloads=downloads.downloads(found, pinned))
+        found = advised(found, known, engines, smaller)
+    found = replace(found, downloads=downloads.downloads(found, pinned, engines))
     diagnostics = (
         *found.diagnostics,
         *freshness.passed_over(stack.models, lock),

@@ -13,7 +13,8 @@ from stackgen.domain.stack import Service
 if TYPE_CHECKING:
     from stackgen.domain.document import Document
     from stackgen.domain.llama import LlamaProcess
-    from stackgen.domain.workload import Deployment, Workload
+    from stackgen.domain.lock import LockEntry
+    from stackgen.domain.workload import Deployment, DownloadFile, Workload
 
 
 class Parsed(NamedTuple):
@@ -122,6 +123,15 @@ class Connected(Protocol):
 
     def connections(self, service: PlannedService, plan: Plan) -> Iterable[Diagnostic]:
         """Everything that only what others offer can tell."""
+        ...
+
+
+@runtime_checkable
+class Store(Protocol):
+    """An engine that keeps its weights in a way of its own, rather than as they are named where they come from."""
+
+    def stored(self, service: LinkedService, use: LinkedUse, entry: "LockEntry") -> "Iterable[DownloadFile]":
+        """The files on its volume `models` with which a service offers a locked model."""
         ...
 
 

@@ -7,13 +7,15 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from stackgen.domain.document import Format, Template
-from stackgen.domain.workload import ConfigFile, Deployment, Download, EnvValue, Mount, Workload
+from stackgen.domain.workload import ConfigFile, Deployment, Download, DownloadFile, EnvValue, Mount, Workload
 
 IMAGE: Final = "docker.io/curlimages/curl:8.16.0"
 """Has what the script needs: sh, curl, and from busybox sha256sum, stat, df, flock."""
 ENGINE: Final = "download"
 SCRIPT: Final = PurePosixPath("/download.sh")
 FOLDER: Final = PurePosixPath("/volume")
+TEXT: Final = "text:"
+"""Before what stands in a file that the script writes itself."""
 
 
 def jobs(deployment: Deployment, host: str) -> tuple[Workload, ...]:
@@ -34,7 +36,7 @@ def script(downloads: Sequence[Download], folder: str = "") -> Template:
     """The script for these files; `folder` is where they go when its caller names none."""
     files = tuple(
         (
-            file.url or f"{download.repo}/resolve/{download.commit}/{_percent_encoded(file.path)}",
+            _source(download, file),
             str(file.size),
             f"sha256:{file.sha256}" if file.sha256 else f"git:{file.oid}",
             str(file.target),
@@ -45,6 +47,13 @@ def script(downloads: Sequence[Download], folder: str = "") -> Template:
     unique = tuple(dict.fromkeys(files))
     digest = sha256(ascii(unique).encode()).hexdigest()[:16]
     return Template("download.sh", (("files", unique), ("folder", folder), ("marker", f"complete-{digest}")))
+
+
+def _source(download: Download, file: DownloadFile) -> str:
+    """Where a file comes from: an address, a path on the hub, or its own text."""
+    if file.text is not None:
+        return f"{TEXT}{file.text}"
+    return file.url or f"{download.repo}/resolve/{download.commit}/{_percent_encoded(file.path)}"
 
 
 def _by_volume(deployment: Deployment, host: str) -> list[tuple[str, list[Download]]]:

@@ -3,15 +3,28 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from stackgen.domain.facts import ModelFacts
 from stackgen.domain.linked import ModelRequest
 from stackgen.domain.witness import Statement
 
+if TYPE_CHECKING:
+    from stackgen.domain.workload import DownloadFile
+
 WEIGHTS: Final = "model.gguf"
 PROJECTOR: Final = "projector.gguf"
-"""How the nameless parts of a registry's models are called."""
+CONFIG: Final = "config.json"
+PARTS: Final[Mapping[str, str]] = {
+    "model": WEIGHTS,
+    "projector": PROJECTOR,
+    "template": "template",
+    "params": "params.json",
+    "system": "system",
+    "license": "license",
+    "messages": "messages.json",
+}
+"""How the nameless parts of a registry's models are called, by their kind; CONFIG beside them is for all."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,6 +102,19 @@ class LockEntry:
         if self.pin.registry is not None:
             return f"{self.pin.registry}/v2/{self.pin.repo}/blobs/sha256:{file.sha256}"
         return self.request.url
+
+    def download(self, file: LockedFile, target: PurePosixPath) -> "DownloadFile":
+        """How to get a file, to be kept at `target` below the volume."""
+        from stackgen.domain.workload import DownloadFile
+
+        return DownloadFile(
+            path=file.path,
+            target=target,
+            size=file.size,
+            sha256=file.sha256,
+            oid=file.oid,
+            url=self.url(file),
+        )
 
     @property
     def mmproj_file(self) -> LockedFile | None:

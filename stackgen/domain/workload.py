@@ -87,7 +87,7 @@ class Health:
     start_period: int = 60
     interval: int = 30
     timeout: int = 5
-    tool: Literal["curl", "wget", "python3"] = "curl"
+    tool: Literal["curl", "wget", "python3", "bash"] = "curl"
     """A program inside the image that can ask."""
     address: str = "127.0.0.1"
     """Where it answers whoever asks beside it."""
@@ -164,7 +164,7 @@ class DownloadFile:
     """One file: its path in the repository, and where it goes below the volume.
 
     `sha256` proves it; a small file may have `oid` instead, git's own hash of a blob. `url` is where it is if
-    not on the hub.
+    not on the hub; of a file that is made and not downloaded, `text` is what stands in it.
     """
 
     path: str
@@ -173,6 +173,7 @@ class DownloadFile:
     sha256: str | None = None
     oid: str | None = None
     url: str | None = None
+    text: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,7 +10,7 @@ from stackgen.domain.header import GgufHeader
 from stackgen.domain.linked import LinkedModel, ModelRequest
 from stackgen.domain.lock import WEIGHTS, LockEntry, folder_of, web_path
 from stackgen.domain.plan import KnownModel
-from stackgen.facts import catalog
+from stackgen.facts import catalog, library
 from stackgen.facts.derive import derive
 from stackgen.memory.companions import projector_of
 
@@ -75,6 +75,8 @@ def from_catalog(model: LinkedModel) -> KnownModel:
 
 def in_catalog(request: ModelRequest) -> catalog.CatalogHit | None:
     """The header that the built-in catalog has for a request."""
+    if request.ollama is not None:
+        return library.lookup(request.ollama, request.catalog)
     quant = _quant(request)
     if quant is None:
         return None

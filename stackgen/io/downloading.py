@@ -56,6 +56,9 @@ def _require_room(folder: Path, need: int) -> None:
 
 def _fetch(download: Download, file: DownloadFile, folder: Path, endpoint: str | None) -> None:
     target = folder / file.target
+    if file.text is not None:
+        _write(target, file.text)
+        return
     if not (target.is_file() and target.stat().st_size == file.size):
         part = (
             _transfer(download, file, folder, endpoint)
@@ -73,6 +76,13 @@ def _fetch(download: Download, file: DownloadFile, folder: Path, endpoint: str |
     notes.parent.mkdir(exist_ok=True)
     with notes.open("a", encoding="utf-8") as opened:
         opened.write(_note(file) + "\n")
+
+
+def _write(target: Path, text: str) -> None:
+    part = target.with_name(f"{target.name}.part")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part.write_bytes(text.encode())
+    part.replace(target)
 
 
 def _transfer(download: Download, file: DownloadFile, folder: Path, endpoint: str | None) -> Path:
@@ -123,6 +133,9 @@ def _size(path: Path) -> int:
 
 
 def _is_there(file: DownloadFile, folder: Path) -> bool:
+    if file.text is not None:
+        # What has been written there before may be older than what is proven.
+        return (folder / file.target).is_file() and _is_locked_one(folder / file.target, file)
     try:
         size = (folder / file.target).stat().st_size
         notes = (folder / NOTES / "verified").read_text(encoding="utf-8").splitlines()

@@ -4,10 +4,11 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from stackgen.domain.linked import ModelRequest
-from stackgen.domain.lock import PROJECTOR, WEIGHTS, LockedFile, Pin, ollama_name
+from stackgen.domain.lock import CONFIG, PARTS, WEIGHTS, LockedFile, Pin, ollama_name
 from stackgen.io.client import Answer, Client, FetchError, Patience
 from stackgen.io.headers import Fetched, Parse, read_header, read_json
 
@@ -16,16 +17,6 @@ T = TypeVar("T")
 REGISTRY: Final = "https://registry.ollama.ai"
 _MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
 _PART: Final = "application/vnd.ollama.image."
-_NAMES: Final[Mapping[str, str]] = {
-    "model": WEIGHTS,
-    "projector": PROJECTOR,
-    "template": "template",
-    "params": "params.json",
-    "system": "system",
-    "license": "license",
-    "messages": "messages.json",
-}
-"""The parts that can be kept as files; others change the model in ways that only Ollama knows."""
 _DIGEST: Final = re.compile(r"sha256:([0-9a-f]{64})")
 
 
@@ -75,20 +66,28 @@ def _files(manifest: Mapping[str, Any], about: str) -> Iterator[LockedFile]:
     layers = manifest.get("layers")
     found: dict[str, LockedFile] = {}
     for layer in layers if isinstance(layers, list) else ():
-        kind, size, digest = (layer.get(key) for key in ("mediaType", "size", "digest"))
-        match = _DIGEST.fullmatch(digest) if isinstance(digest, str) else None
-        if match is None or type(size) is not int or size < 0 or not isinstance(kind, str):
+        part, kind = _named(layer, ""), layer.get("mediaType")
+        if part is None or not isinstance(kind, str):
             raise FetchError(
                 "lock/hub", f"{about}: the registry's manifest has a part without size or digest"
             )
-        name = _NAMES.get(kind.removeprefix(_PART))
+        name = PARTS.get(kind.removeprefix(_PART))
         if name is None:
             text = f"{about} has a part of type {kind!r:.90}, which only Ollama can use"
             raise FetchError("lock/no-weights", text, "take the GGUF file of its base model")
         stem, dot, ending = name.partition(".")
         same = sum(path.startswith(stem) for path in found)
         path = f"{stem}-{same + 1}{dot}{ending}" if same else name
-        found[path] = LockedFile(path=path, size=size, sha256=match[1])
+        found[path] = replace(part, path=path)
     if WEIGHTS not in found:
         raise FetchError("lock/no-weights", f"{about} has no GGUF file")
     yield from found.values()
+    if config := _named(manifest.get("config"), CONFIG):
+        yield config
+
+
+def _named(part: object, path: str) -> LockedFile | None:
+    """A part under a name of our own; None when it has no size or no digest."""
+    size, digest = (part.get("size"), part.get("digest")) if isinstance(part, dict) else (None, None)
+    match = _DIGEST.fullmatch(digest) if isinstance(digest, str) else None
+    return LockedFile(path=path, size=size, sha256=match[1]) if match and type(size) is int and size >= 0 else None

@@ -11,6 +11,7 @@ from stackgen.engines.llama_server.options import ServiceOptions, UseOptions
 from stackgen.engines.llama_server.params import AUTO_SLOTS, Values
 from stackgen.engines.llama_server.table import Role
 from stackgen.engines.llama_server.values import Value
+from stackgen.memory.served import usable
 
 _ALWAYS: Final[dict[str, Value]] = {
     "batch-size": 2048,
@@ -95,11 +96,6 @@ def _layers(service: LinkedService, written: Values) -> dict[str, Value]:
     if len(devices) > 1 and written.get("split-mode", "layer") != "none":
         found["tensor-split"] = tuple(usable(gpu) // MIB for gpu in devices)
     return found
-
-
-def usable(gpu: LinkedGpu) -> int:
-    """What llama-server may find free on a GPU, in bytes."""
-    return max(0, gpu.capacity - gpu.reserve)
 
 
 def chosen(gpus: tuple[LinkedGpu, ...], values: Mapping[str, Any]) -> tuple[LinkedGpu, ...]:

@@ -150,7 +150,7 @@ def test_nothing_known_is_no_answer() -> None:
     assert (answer.residents, answer.unknown) == ((), True)
     silent = replace(engines.known(linked)["weights"], diagnostics=())
     (finding,) = demand(linked, {"weights": silent}).diagnostics
-    assert finding.kind == "llama-server/unknown-model"
+    assert finding.kind == "engine/unknown-model"
     assert "vram" in (finding.hint or "")
 
 
@@ -166,7 +166,7 @@ def test_what_the_engine_refuses_is_an_error() -> None:
     answer = demand(service("split_mode: none, main_gpu: 5"))
     assert answer.unknown
     (finding,) = answer.diagnostics
-    assert finding.kind == "llama-server/refused"
+    assert finding.kind == "engine/refused"
     assert finding.path == ("services", "it", "models", "it")
 
 
