@@ -67,8 +67,14 @@ def question(health: Health) -> list[str]:
             return ["python3", "-c", f"import urllib.request; urllib.request.urlopen({url!r})"]
         case "bash":
             # Its own sockets are all that some images have.
-            ask = f"exec 3<>/dev/tcp/127.0.0.1/{health.port} && printf 'GET %s HTTP/1.0\\r\\n\\r\\n' \"$0\" >&3"
-            return ["bash", "-c", f'{ask} && read -r _ status _ <&3 && [ "$status" = 200 ]', health.path]
+            ask = f"exec 3<>/dev/tcp/{health.address}/{health.port}"
+            send = "printf 'GET %s HTTP/1.0\\r\\n\\r\\n' \"$0\" >&3"
+            return [
+                "bash",
+                "-c",
+                f'{ask} && {send} && read -r _ status _ <&3 && [ "$status" = 200 ]',
+                health.path,
+            ]
         case _:
             assert_never(health.tool)
 

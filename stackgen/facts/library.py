@@ -11,7 +11,8 @@ SPREAD_PERCENT: Final = 4
 """How far the library's files may be from llama.cpp's recipes: Ollama keeps some tensors of Qwen3 larger."""
 _USUAL: Final = "Q4_K_M"
 _TAG: Final = re.compile(
-    r"(?P<size>[^-]+)(?:-(?:instruct|text|chat|base|it))*(?:-(?P<quant>q\d\w*|b?f(?:p)?(?:16|32)))?", re.IGNORECASE
+    r"(?P<size>[^-]+)(?:-(?:instruct|text|chat|base|it))*(?:-(?P<quant>q\d\w*|b?f(?:p)?(?:16|32)))?",
+    re.IGNORECASE,
 )
 
 

@@ -66,7 +66,8 @@ def _files(manifest: Mapping[str, Any], about: str) -> Iterator[LockedFile]:
     layers = manifest.get("layers")
     found: dict[str, LockedFile] = {}
     for layer in layers if isinstance(layers, list) else ():
-        part, kind = _named(layer, ""), layer.get("mediaType")
+        part = _named(layer, "")
+        kind = layer.get("mediaType") if part else None
         if part is None or not isinstance(kind, str):
             raise FetchError(
                 "lock/hub", f"{about}: the registry's manifest has a part without size or digest"
@@ -90,4 +91,8 @@ def _named(part: object, path: str) -> LockedFile | None:
     """A part under a name of our own; None when it has no size or no digest."""
     size, digest = (part.get("size"), part.get("digest")) if isinstance(part, dict) else (None, None)
     match = _DIGEST.fullmatch(digest) if isinstance(digest, str) else None
-    return LockedFile(path=path, size=size, sha256=match[1]) if match and type(size) is int and size >= 0 else None
+    return (
+        LockedFile(path=path, size=size, sha256=match[1])
+        if match and type(size) is int and size >= 0
+        else None
+    )

@@ -23,6 +23,7 @@ V = TypeVar("V")
 
 LEAST = {
     "llama-server": "models: {m: {model: m, hf: 'Qwen/Qwen3-0.6B-GGUF:Q8_0', context: 4096}}",
+    "ollama": "models: {m: {model: m, hf: 'Qwen/Qwen3-0.6B-GGUF:Q8_0'}}",
     "program": "{image: example.org/it:1.0, options: {port: 8000}}",
     "tabbyapi": "{models: {m: {model: m, hf: turboderp/Llama-3.3-70B-Instruct-exl3, max_seq_len: 8192}}}",
     "vllm": "models: {m: {model: m, hf: 'Qwen/Qwen3-0.6B-GGUF:BF16', max_model_len: 4096}}",
@@ -40,6 +41,7 @@ LOADED = {
         gpus: [0, 1]
         models: {m: {model: m, hf: 'Qwen/Qwen3-0.6B-GGUF:BF16', max_model_len: 8192}}
     """,
+    "ollama": "{gpus: [0, 1], models: {m: {model: m, hf: 'Qwen/Qwen3-0.6B-GGUF:Q8_0', num_ctx: 32768}}}",
     "program": "{image: 'example.org/it:1.0', gpus: [0, 1], vram: {low: 1GiB, high: 2GiB}}",
     "tabbyapi": """
         gpus: [0, 1]

@@ -267,7 +267,7 @@ class _Handler(BaseHTTPRequestHandler):
         if model not in self.server.models:
             self._error(404, "", "MANIFEST_UNKNOWN")
             return
-        layers = [
+        parts = [
             {
                 "mediaType": f"application/vnd.ollama.image.{kind}",
                 "digest": f"sha256:{self.server.hashes(self.server.root / path)[0]}",
@@ -275,7 +275,9 @@ class _Handler(BaseHTTPRequestHandler):
             }
             for kind, path in self.server.models[model]
         ]
-        body = json.dumps({"schemaVersion": 2, "config": {}, "layers": layers}).encode()
+        config = next((part for part in parts if part["mediaType"].endswith(".config")), {})
+        layers = [part for part in parts if part is not config]
+        body = json.dumps({"schemaVersion": 2, "config": config, "layers": layers}).encode()
         self._answer(200, body, {"Content-Type": "application/json"}, fault)
 
     def _blob(self, sha256: str, fault: Fault) -> None:

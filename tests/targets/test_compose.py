@@ -379,6 +379,17 @@ class TestConfigFiles:
             "python3",
             ["CMD", "python3", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:1/x')"],
         ),
+        (
+            "bash",
+            [
+                "CMD",
+                "bash",
+                "-c",
+                "exec 3<>/dev/tcp/127.0.0.1/1 && printf 'GET %s HTTP/1.0\\r\\n\\r\\n' \"$$0\" >&3 "
+                '&& read -r _ status _ <&3 && [ "$$status" = 200 ]',
+                "/x",
+            ],
+        ),
     ],
 )
 def test_health_asks_with_what_the_image_has(tool: Any, test: list[str]) -> None:

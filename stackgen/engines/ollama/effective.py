@@ -14,7 +14,18 @@ from stackgen.memory.served import Served, usable
 LLAMA_BUILD: Final = 10488
 """The build of llama.cpp inside v0.32.15 (LLAMA_CPP_VERSION)."""
 ONE_AT_A_TIME: Final = frozenset(
-    "mllama qwen3vl qwen3vlmoe qwen35 qwen35moe qwen3next lfm2 lfm2moe nemotron_h nemotron_h_moe".split()
+    [
+        "mllama",
+        "qwen3vl",
+        "qwen3vlmoe",
+        "qwen35",
+        "qwen35moe",
+        "qwen3next",
+        "lfm2",
+        "lfm2moe",
+        "nemotron_h",
+        "nemotron_h_moe",
+    ]
 )
 """Architectures with which Ollama ignores `num_parallel` (sched.go), as GGUF files spell them."""
 MODELS_PER_GPU: Final = 3
@@ -22,6 +33,8 @@ _CONTEXT_BY_MEMORY: Final = ((47 * GIB, 262144), (23 * GIB, 32768), (0, 4096))
 """Memory of all GPUs together, and the context that Ollama gives models then (routes.go)."""
 _VISION_CONTEXT: Final = 2048
 _BATCH: Final = 512
+_CACHE_RAM: Final = 8192
+"""MiB of prompts that llama-server keeps (common.h)."""
 _EMBEDDING_BATCH: Final = 2048
 
 
@@ -35,11 +48,10 @@ class Case(NamedTuple):
     facts: ModelFacts | None = None
     vision: bool = False
 
-    def at(self, name: str, service_name: str | None = None) -> YamlPath:
+    def at(self, name: str) -> YamlPath:
         """Where an option stands that somebody wrote, else the model's entry."""
         if name in self.own.model_fields_set:
             return (*self.use.path, name)
-        name = service_name or name
         written = name in self.options.model_fields_set
         return (*self.service.path, "options", name) if written else self.use.path
 
@@ -112,6 +124,7 @@ class Case(NamedTuple):
             split_mode="layer" if len(devices) > 1 else "none",
             tensor_split=shares(devices),
             embeddings=self.embeds,
+            cache_ram_mib=_CACHE_RAM if self.options.cache_ram is None else self.options.cache_ram // MIB,
             spec_type="draft-mtp" if drafts else "none",
             spec_draft_n_max=drafts or 3,
         )

@@ -7,6 +7,7 @@ from stackgen.domain import engine_defaults as defaults
 from stackgen.domain.interface import Api, Interface, ServedModel, Task
 from stackgen.domain.linked import LinkedService
 from stackgen.domain.plan import PlannedService
+from stackgen.domain.units import MIB
 from stackgen.domain.workload import EnvValue, Health, Port, Workload
 from stackgen.engines.ollama.effective import Case, case, shares
 from stackgen.engines.ollama.options import OllamaOptions
@@ -74,6 +75,8 @@ def environment(planned: PlannedService) -> dict[str, EnvValue]:
         env["OLLAMA_KEEP_ALIVE"] = "-1" if options.keep_alive == "forever" else f"{options.keep_alive}s"
     if options.load_timeout is not None:
         env["OLLAMA_LOAD_TIMEOUT"] = f"{options.load_timeout}s"
+    if options.cache_ram is not None:
+        env["LLAMA_ARG_CACHE_RAM"] = str(options.cache_ram // MIB)
     if options.origins:
         env["OLLAMA_ORIGINS"] = ",".join(options.origins)
     if len(service.gpus) > 1:

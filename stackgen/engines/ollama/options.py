@@ -12,7 +12,10 @@ _Count = Annotated[int, Field(ge=1)]
 _Share = Annotated[float, Field(ge=0, le=1)]
 _Name = Annotated[
     str,
-    Field(pattern=r"^(?:\w[\w-]{0,79}/)?\w[\w.-]{0,79}(?::\w[\w.-]{0,79})?$"),
+    Field(
+        pattern=r"^([A-Za-z0-9_][A-Za-z0-9_-]*/)?[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?$",
+        max_length=80,
+    ),
     Form("a name as Ollama has them, such as qwen3:8b"),
 ]
 
@@ -21,7 +24,8 @@ class OllamaOptions(Strict):
     """Ollama's own variables in lower case; what is left out keeps its default there, unless it says otherwise."""
 
     keep_alive: Literal["forever"] | Duration | None = Field(
-        default=None, description="how long a model stays loaded after its last request; 5m there; 0s = not at all"
+        default=None,
+        description="how long a model stays loaded after its last request; 5m there; 0s = not at all",
     )
     max_loaded_models: Literal["auto"] | Annotated[int, Field(ge=0)] = Field(
         default="auto",
@@ -31,25 +35,34 @@ class OllamaOptions(Strict):
         default=1, description="requests that a model answers at once, each with a context of its own"
     )
     context_length: Annotated[int, Field(ge=4)] | None = Field(
-        default=None, description="tokens of context of models that say nothing; there by the memory of all GPUs"
+        default=None,
+        description="tokens of context of models that say nothing; there by the memory of all GPUs",
     )
     num_batch: _Count | None = Field(
-        default=None, description="tokens read at once, for models that say nothing; 512, of embedding models 2048"
+        default=None,
+        description="tokens read at once, for models that say nothing; 512, of embedding models 2048",
     )
     flash_attention: bool | None = Field(
         default=None, description="there where the GPUs can and the model allows it"
     )
     kv_cache_type: Literal["f16", "q8_0", "q4_0"] = Field(
-        default="f16", description="type of the cache, of keys and values alike; others than f16 need flash attention"
+        default="f16",
+        description="type of the cache, of keys and values alike; others than f16 need flash attention",
     )
     sched_spread: bool = Field(
-        default=True, description="spread each model over all GPUs; false: whichever GPU it fits when it is loaded"
+        default=True,
+        description="spread each model over all GPUs; false: whichever GPU it fits when it is loaded",
     )
     fit: Literal["on", "off"] = Field(
         default="off", description="move layers to the CPU when a model does not fit, rather than fail"
     )
+    cache_ram: Size | None = Field(
+        default=None,
+        description="main memory for prompts that a model has read before; 8GiB there; 0B = none",
+    )
     gpu_overhead: Size | None = Field(
-        default=None, description="memory that Ollama leaves out when it chooses a context; nothing else heeds it"
+        default=None,
+        description="memory that Ollama leaves out when it chooses a context; nothing else heeds it",
     )
     max_queue: _Count | None = Field(default=None, description="requests that may wait; 512 there")
     load_timeout: Duration | None = Field(
@@ -84,7 +97,9 @@ class ModelOptions(Strict):
         default=None, description="tokens to draft by the model's own prediction blocks"
     )
     system: str | None = Field(default=None, description="system message of chats that have none")
-    template: str | None = Field(default=None, description="prompt template in Go's syntax, in place of its own")
+    template: str | None = Field(
+        default=None, description="prompt template in Go's syntax, in place of its own"
+    )
     temperature: Annotated[float, Field(ge=0)] | None = Field(default=None, description="0.8 there")
     top_k: Annotated[int, Field(ge=0)] | None = Field(default=None, description="40 there; 0 = off")
     top_p: _Share | None = Field(default=None, description="0.9 there; 1 = off")

@@ -9,10 +9,10 @@ from hashlib import sha256
 from pathlib import PurePosixPath
 from typing import Any, Final
 
+from stackgen.domain.footprint import Basis
 from stackgen.domain.linked import LinkedService, LinkedUse
 from stackgen.domain.lock import CONFIG, PARTS, LockedFile, LockEntry, ollama_name
 from stackgen.domain.plan import KnownModel
-from stackgen.domain.footprint import Basis
 from stackgen.domain.workload import DownloadFile
 from stackgen.engines.ollama.effective import Case, case
 from stackgen.engines.ollama.options import ModelOptions
@@ -42,7 +42,7 @@ def stored(service: LinkedService, use: LinkedUse, entry: LockEntry) -> Iterator
     made = entry.download(config, _blob(config.sha256 or "")) if config else _text("config", _config(entry))
     yield made
     yield from blobs.values()
-    layers = [_layer(kind, file.sha256, file.size) for kind, file in (*parts, *blobs.items())]
+    layers = [*(_layer(kind, f) for kind, f in parts), *(_layer(kind, f) for kind, f in blobs.items())]
     manifest = {
         "schemaVersion": 2,
         "mediaType": _MANIFEST,
@@ -98,9 +98,13 @@ def _config(entry: LockEntry) -> str:
     )
 
 
-def _layer(kind: str, digest: str | None, size: int) -> dict[str, Any]:
+def _layer(kind: str, file: LockedFile | DownloadFile) -> dict[str, Any]:
     kind = kind.removeprefix("own-")
-    return {"mediaType": f"application/vnd.ollama.image.{kind}", "digest": f"sha256:{digest}", "size": size}
+    return {
+        "mediaType": f"application/vnd.ollama.image.{kind}",
+        "digest": f"sha256:{file.sha256}",
+        "size": file.size,
+    }
 
 
 def _blob(digest: str) -> PurePosixPath:
