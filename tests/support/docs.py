@@ -131,6 +131,7 @@ MAKERS: Final[dict[str, Callable[[list[str], Path], str]]] = {
     "rendered": _rendered,
     "keys": lambda words, _: reference.keys(*words),
     "options": lambda words, _: reference.options(*words),
+    "model-options": lambda words, _: reference.model_options(*words),
     "router-options": lambda words, _: reference.router_options(*words),
     "router-keys": lambda words, _: reference.router_keys(*words),
     "builds": lambda *_: reference.builds(),

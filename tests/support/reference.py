@@ -44,6 +44,12 @@ def options(engine: str) -> str:
     return _properties(own, own.get("$defs", {}))
 
 
+def model_options(engine: str) -> str:
+    """The options of one entry of `models`, as a table."""
+    part: Schema = registry.engine(engine).schema()[1]
+    return _properties(part, part.get("$defs", {}))
+
+
 def json_keys(name: str = "") -> str:
     """The keys of the JSON form of a plan, or of a part of it."""
     root = json.loads((ROOT / "docs" / "plan.schema.json").read_text("utf-8"))

@@ -385,8 +385,10 @@ class TestConfigFiles:
                 "CMD",
                 "bash",
                 "-c",
-                "exec 3<>/dev/tcp/127.0.0.1/1 && printf 'GET %s HTTP/1.0\\r\\n\\r\\n' \"$$0\" >&3 "
-                '&& read -r _ status _ <&3 && [ "$$status" = 200 ]',
+                (
+                    "exec 3<>/dev/tcp/127.0.0.1/1 && printf 'GET %s HTTP/1.0\\r\\n\\r\\n' \"$$0\" >&3 "
+                    '&& read -r _ status _ <&3 && [ "$$status" = 200 ]'
+                ),
                 "/x",
             ],
         ),

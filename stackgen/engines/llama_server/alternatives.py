@@ -11,11 +11,12 @@ from typing import NamedTuple
 from stackgen.domain.facts import ModelFacts
 from stackgen.domain.linked import LinkedService, LinkedUse
 from stackgen.domain.plan import Alternative, KnownModel
-from stackgen.engines.llama_server.effective import Case, beating, case, usable
+from stackgen.engines.llama_server.effective import Case, beating, case
 from stackgen.engines.llama_server.keys import yaml_line
 from stackgen.engines.llama_server.options import UseOptions
 from stackgen.engines.llama_server.shares import beside_experts
 from stackgen.engines.llama_server.values import Value
+from stackgen.memory.served import usable
 
 LEAST_CONTEXT = 8192
 """Shorter contexts are no use to anybody who asked for more."""

@@ -6,7 +6,8 @@ from itertools import accumulate
 from stackgen.domain.facts import Layer, ModelFacts
 from stackgen.domain.ggml import row_bytes
 from stackgen.domain.units import GIB
-from stackgen.engines.llama_server.effective import Case, usable
+from stackgen.engines.llama_server.effective import Case
+from stackgen.memory.served import usable
 
 _FIXED = 2 * GIB
 """What a GPU holds whatever its layers are: compute buffers and the driver, roughly."""

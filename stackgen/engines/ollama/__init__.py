@@ -48,11 +48,13 @@ class _Ollama:
 
         return demand(service, known)
 
-    def alternatives(self, service: LinkedService, use: LinkedUse) -> Iterable[Alternative]:
+    def alternatives(
+        self, service: LinkedService, use: LinkedUse, known: Mapping[str, KnownModel]
+    ) -> Iterable[Alternative]:
         """Smaller ways to serve one model."""
         from stackgen.engines.ollama.alternatives import alternatives
 
-        return alternatives(service, use)
+        return alternatives(service, use, known)
 
     def stored(self, service: LinkedService, use: LinkedUse, entry: "LockEntry") -> "Iterable[DownloadFile]":
         """A model in Ollama's store: its parts by their hashes, and a manifest for each of its names."""

@@ -84,7 +84,7 @@ class Place:
         return found
 
     def blob(self, layer: dict[str, Any]) -> bytes:
-        data = (self.volume / "blobs" / layer["digest"].replace(":", "-")).read_bytes()
+        data = Path(self.volume, "blobs", str(layer["digest"]).replace(":", "-")).read_bytes()
         assert (len(data), hashlib.sha256(data).hexdigest()) == (layer["size"], layer["digest"][7:])
         return data
 

@@ -1,6 +1,7 @@
 """Each finding of Ollama: what makes it, and what does not."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -107,7 +108,7 @@ def test_main_memory_that_nobody_tells_is_said_to_be_unchecked() -> None:
     assert found(ENGINE, linked, "ollama/ram-unchecked").hint == "add `ram` to hosts.box"
 
 
-def changed(text: str, **values: object) -> dict[str, KnownModel]:
+def changed(text: str, **values: Any) -> dict[str, KnownModel]:
     linked = service(ENGINE, text)
     return {name: replace(model, **values) for name, model in known(linked).items()}
 
