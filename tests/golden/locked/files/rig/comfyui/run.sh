@@ -15,4 +15,4 @@ cd "$(dirname "$0")"
 export CUDA_DEVICE_ORDER=PCI_BUS_ID
 export CUDA_VISIBLE_DEVICES=2
 export CLI_ARGS='--listen 0.0.0.0 --port 8188'
-exec comfyui
+exec comfyui --listen 127.0.0.1 --port 8188

@@ -16,6 +16,6 @@ cd "$(dirname "$0")"
 
 export CUDA_DEVICE_ORDER=PCI_BUS_ID
 export CUDA_VISIBLE_DEVICES=0,1
-export LLAMA_ARG_HOST=0.0.0.0
+export LLAMA_ARG_HOST=127.0.0.1
 export LLAMA_ARG_PORT=8080
 exec llama-server --models-preset ./presets.ini --models-max 1
