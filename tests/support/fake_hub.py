@@ -275,7 +275,7 @@ class _Handler(BaseHTTPRequestHandler):
             }
             for kind, path in self.server.models[model]
         ]
-        config = next((part for part in parts if part["mediaType"].endswith(".config")), {})
+        config = next((part for part in parts if str(part["mediaType"]).endswith(".config")), {})
         layers = [part for part in parts if part is not config]
         body = json.dumps({"schemaVersion": 2, "config": config, "layers": layers}).encode()
         self._answer(200, body, {"Content-Type": "application/json"}, fault)
