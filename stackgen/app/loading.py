@@ -9,6 +9,7 @@ from stackgen.domain.diagnostic import Diagnostic, Severity, StackError
 from stackgen.domain.linked import LinkedStack
 from stackgen.domain.lock import Lock
 from stackgen.domain.source import Source
+from stackgen.domain.stack import Stack
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,27 +37,34 @@ def load(path: Path) -> Loaded:
 
     Raises InputError, LockError and WrongStackError.
     """
-    from stackgen.data import gpus
     from stackgen.io import stackfile
-    from stackgen.spec.link import link
+
+    file = stackfile.find(path)
+    source, stack = read_text(str(file), stackfile.read(file))
+    return Loaded(source=source, stack=stack, file=file, lock=locking.read(file))
+
+
+def read_text(name: str, text: str) -> tuple[Source, LinkedStack]:
+    """Parse and link a text. Raises WrongStackError."""
     from stackgen.spec.parse import parse
     from stackgen.spec.source import read
 
-    file = stackfile.find(path)
-    text = stackfile.read(file)
-    source = Source(name=str(file), text=text)
+    source = Source(name=name, text=text)
     try:
-        source = read(str(file), text)
-        stack = link(
-            parse(source),
-            engines=registry.engines(),
-            platforms=registry.platforms(),
-            gpu=gpus.gpu,
-            gpu_names=gpus.names,
-        )
+        source = read(name, text)
+        return source, link(parse(source))
     except StackError as exc:
         raise WrongStackError(source, exc.diagnostics) from exc
-    return Loaded(source=source, stack=stack, file=file, lock=locking.read(file))
+
+
+def link(stack: Stack) -> LinkedStack:
+    """The stack with the engines, platforms and cards that there are. Raises StackError."""
+    from stackgen.data import gpus
+    from stackgen.spec.link import link as resolve
+
+    return resolve(
+        stack, engines=registry.engines(), platforms=registry.platforms(), gpu=gpus.gpu, gpu_names=gpus.names
+    )
 
 
 def unlocked(loaded: Loaded) -> tuple[Diagnostic, ...]:

@@ -12,7 +12,9 @@ import typer
 
 from stackgen.cli.calibrate import calibrate
 from stackgen.cli.estimate import LlamaBin, Oracle, estimate, print_witness
+from stackgen.cli.fit import fit
 from stackgen.cli.locking import download, lock
+from stackgen.cli.models import models
 from stackgen.cli.output import (
     EXIT_BUG,
     EXIT_INTERRUPTED,
@@ -207,6 +209,8 @@ cli.command()(lock)
 cli.command()(download)
 cli.command(context_settings={"ignore_unknown_options": True})(estimate)
 cli.command()(calibrate)
+cli.command()(fit)
+cli.command()(models)
 
 
 @cli.command()

@@ -6,6 +6,10 @@ from typing import Any, NamedTuple
 
 from stackgen.domain.diagnostic import Diagnostic, YamlPath
 from stackgen.domain.stack import Stack, Volume
+from stackgen.domain.units import MIB
+
+UNNAMED = "unnamed"
+"""The model of a card that only has a capacity."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,6 +23,11 @@ class LinkedGpu:
     uuid: str | None = None
     vendor: str = "nvidia"
     compute_capability: tuple[int, int] | None = None
+
+    @property
+    def name(self) -> str:
+        """Its name in the table, or what it has."""
+        return f"{self.capacity // MIB}MiB" if self.model == UNNAMED else self.model
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -16,6 +16,8 @@ from stackgen.facts.recipes import RECIPES
 from stackgen.facts.shapes import Shape, metadata
 
 _TYPE_IDS: Final = {kind.name: type_id for type_id, kind in TYPES.items()}
+_FEW: Final = 8
+"""Names that a hint lists."""
 _ALIGNMENT: Final = 32
 _SPELLINGS: Final = {
     "FP16": "F16",
@@ -91,7 +93,10 @@ def nearest(repo: str, quant: str | None = None) -> str | None:
     if find(repo) and quant:
         return did_you_mean(quant.upper(), quantizations())
     *_, name = _candidates(repo)
-    return did_you_mean(name, (n for file in load_toml("catalog/index")["files"] for n in _rows(file)))
+    known = [n for file in load_toml("catalog/index")["files"] for n in _rows(file)]
+    if begins := sorted({shape.name for shape in shapes() if shape.name.startswith(name)}):
+        return f"there {'is' if len(begins) == 1 else 'are'}: {', '.join(begins[:_FEW])}{', …' * (len(begins) > _FEW)}"
+    return did_you_mean(name, known)
 
 
 def shapes() -> Iterator[Shape]:

@@ -129,6 +129,28 @@ def smaller(model: LinkedModel) -> Iterator[KnownModel]:
             yield other
 
 
+def quantizations(model: LinkedModel) -> tuple[KnownModel, ...]:
+    """A model of the hub under each quantization that is known of it, the largest first."""
+    request = model.request
+    now = None if request.file or not request.repo or not request.quant else in_catalog(request)
+    if now is None:
+        return ()
+    mine, shape = _under(model, request.quant or ""), catalog.find(request.catalog or request.repo or "")
+    if shape and shape.exp_type:
+        return (mine,)
+    listed = [mine, *(_under(model, quant) for quant in ladder(request.quant or ""))]
+    found: list[KnownModel] = []
+    for other in sorted(listed, key=lambda m: (-_size(m), m is not mine)):
+        near = [m for m in (mine, *found[-1:]) if abs(_size(m) - _size(other)) * 20 < _size(m)]
+        if other is mine or (other.facts and not near):
+            found.append(other)
+    return tuple(found)
+
+
+def _size(model: KnownModel) -> int:
+    return model.facts.file_bytes if model.facts else 0
+
+
 @lru_cache(maxsize=256)
 def _under(model: LinkedModel, quant: str) -> KnownModel:
     return from_catalog(model._replace(request=model.request._replace(quant=quant)))

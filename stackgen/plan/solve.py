@@ -170,7 +170,7 @@ def _limits_on(stack: LinkedStack, demands: Mapping[str, Demand]) -> dict[str, i
     """`auto` starts with one model (or all that are loaded at start) and is raised, service by service in
     turn, as long as every GPU that the service uses still fits in the worst case."""
     loaded = {name: demand.residents for name, demand in demands.items()}
-    limits = {name: _first_limit(demand) for name, demand in demands.items()}
+    limits = {name: first_limit(demand) for name, demand in demands.items()}
     growing = [name for name, demand in demands.items() if demand.limit is Limit.AUTO]
     while growing:
         for name in list(growing):
@@ -182,7 +182,8 @@ def _limits_on(stack: LinkedStack, demands: Mapping[str, Demand]) -> dict[str, i
     return limits
 
 
-def _first_limit(demand: Demand) -> int:
+def first_limit(demand: Demand) -> int:
+    """How many models must be able to be loaded at once in any case."""
     if isinstance(demand.limit, int):
         # llama-server's 0 means no limit.
         return demand.limit or len(demand.residents)

@@ -5,13 +5,11 @@ from collections.abc import Iterator
 from typing import Final
 
 from stackgen.domain.diagnostic import Diagnostic, YamlPath, error, nearest
-from stackgen.domain.linked import LinkedGpu, LinkedHost
+from stackgen.domain.linked import UNNAMED, LinkedGpu, LinkedHost
 from stackgen.domain.stack import Gpu, Host
 from stackgen.domain.units import show_size
 from stackgen.spec.names import Scope, unknown
 
-UNNAMED: Final = "unnamed"
-"""The model of a card that only has a capacity."""
 _MOST_GPUS: Final = 16
 """In one machine, as a hint writes them out."""
 

@@ -78,7 +78,7 @@ def _splits(this: Case, facts: ModelFacts | None) -> Iterator[_Change]:
         return
     whole = sum(sizes)
     for at, size in enumerate(sizes):
-        for points in (2, 4, 8, 16):
+        for points in (2, 4, 8, 16, 32):
             if points * whole < 100 * size:
                 moved = points * whole / 100
                 grown = [s + moved * s / (whole - size) for s in sizes]

@@ -220,7 +220,7 @@ def test_only_models_without_experts_move_layers() -> None:
 def test_several_gpus_get_other_shares() -> None:
     found = turns(service("", "context: 32768", hf=MOE))
     assert found["split-0"][0] == (1, "tensor_split: [48, 52]")
-    assert found["split-1"][-1] == (1, "tensor_split: [66, 34]")
+    assert found["split-1"][-1] == (1, "tensor_split: [82, 18]")
     # The first 24 of 48 blocks weigh little without their experts, so the first GPU takes more of them.
     assert found["experts"][23][1] == "n_cpu_moe: 24, tensor_split: [34, 15]"
     given = turns(service("tensor_split: [1, 1]", "context: 32768", hf=MOE))
