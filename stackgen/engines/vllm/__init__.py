@@ -52,7 +52,9 @@ class _Vllm:
         """A share of each GPU that is taken whatever the model."""
         return demand(service, known)
 
-    def alternatives(self, service: LinkedService, use: LinkedUse) -> Iterable[Alternative]:
+    def alternatives(
+        self, service: LinkedService, use: LinkedUse, known: Mapping[str, KnownModel]
+    ) -> Iterable[Alternative]:
         """Smaller shares."""
         return alternatives(service)
 

@@ -122,5 +122,10 @@ def alternatives(service: LinkedService) -> Iterable[Alternative]:
         if share < options.gpu_memory_utilization:
             smaller = options.model_copy(update={"gpu_memory_utilization": share})
             yield Alternative(
-                change=f"gpu_memory_utilization: {share}", cost=3, service=replace(service, options=smaller)
+                change=f"gpu_memory_utilization: {share}",
+                cost=3,
+                service=replace(service, options=smaller),
+                knob="share",
+                setting=str(share),
+                price="fewer tokens are remembered when many ask at once",
             )

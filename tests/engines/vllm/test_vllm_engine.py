@@ -34,7 +34,7 @@ def test_a_smaller_share_is_the_way_to_a_neighbour() -> None:
     linked = on()
     high = [
         planned(ENGINE, other.service).demand.residents[0].gpus[0].high
-        for other in ENGINE.alternatives(linked, linked.models[0])
+        for other in ENGINE.alternatives(linked, linked.models[0], {})
     ]
     assert high == sorted(high, reverse=True)
     assert high[0] < planned(ENGINE, linked).demand.residents[0].gpus[0].high
