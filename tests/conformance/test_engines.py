@@ -49,8 +49,11 @@ LOADED = {
     """,
 }
 """A service that holds GPU memory, for engines that can."""
-NEVER_ON_A_GPU = {"caddy", "searxng"}
-NEVER_ON_A_GPU = {"litellm", "searxng"}
+NEVER_ON_A_GPU = {
+    "caddy",
+    "litellm",
+    "searxng",
+}
 """Engines that leave GPUs alone, whatever they are given."""
 
 each_engine = pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.name)

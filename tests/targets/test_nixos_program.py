@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from stackgen import app, registry
+from stackgen import app
 from stackgen.domain.diagnostic import has_errors
 from stackgen.domain.stack import Deploy, Volume
 from stackgen.domain.workload import Deployment
@@ -200,11 +200,6 @@ def test_config_files_come_from_beside_the_module(tmp_path: Path) -> None:
 
 
 EXAMPLES = sorted(STACKS.glob("*/stack.yaml"))
-
-
-def test_the_examples_have_every_engine() -> None:
-    text = "".join(example.read_text() for example in EXAMPLES)
-    assert {name for name in registry.engine_names() if f"engine: {name}\n" not in text} == set()
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.parent.name)
