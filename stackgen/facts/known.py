@@ -10,7 +10,12 @@ from stackgen.domain.header import GgufHeader
 from stackgen.domain.linked import LinkedModel, ModelRequest
 from stackgen.domain.lock import WEIGHTS, LockEntry, folder_of, web_path
 from stackgen.domain.plan import KnownModel
+<<<<<<< HEAD
 from stackgen.facts import catalog, library
+=======
+from stackgen.domain.weights import format_of
+from stackgen.facts import catalog, exl
+>>>>>>> d8fd669 (tabbyapi: memory of ExLlama, from the catalog's shapes and bits per weight)
 from stackgen.facts.derive import derive
 from stackgen.memory.companions import projector_of
 
@@ -49,6 +54,9 @@ def from_lock(model: LinkedModel, entry: LockEntry) -> KnownModel:
 def from_catalog(model: LinkedModel) -> KnownModel:
     """From the built-in catalog; when it does not know the model, `facts` is None and a finding says so."""
     request = model.request
+    form = format_of(request)
+    if form in ("exl3", "exl2"):
+        return exl.known(model, form)
     hit = in_catalog(request)
     file, mmproj_file = file_names(request)
     if hit is None:

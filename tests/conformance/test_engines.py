@@ -45,7 +45,8 @@ LOADED = {
     "program": "{image: 'example.org/it:1.0', gpus: [0, 1], vram: {low: 1GiB, high: 2GiB}}",
     "tabbyapi": """
         gpus: [0, 1]
-        models: {m: {model: m, hf: turboderp/Llama-3.3-70B-Instruct-exl3, vram: {low: 1GiB, high: 2GiB}}}
+        options: {gpu_split: [20GiB, 20GiB]}
+        models: {m: {model: m, hf: turboderp/Llama-3.3-70B-Instruct-exl3-2.5bpw, max_seq_len: 32768}}
     """,
 }
 """A service that holds GPU memory, for engines that can."""

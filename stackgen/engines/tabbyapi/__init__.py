@@ -48,8 +48,10 @@ class _TabbyApi:
     def alternatives(
         self, service: LinkedService, use: LinkedUse, known: Mapping[str, KnownModel]
     ) -> Iterable[Alternative]:
-        """None yet."""
-        return ()
+        """Smaller ways to serve one model."""
+        from stackgen.engines.tabbyapi.alternatives import alternatives
+
+        return alternatives(service, use, known)
 
     def interface(self, service: PlannedService) -> Interface:
         """The OpenAI API for the model that is loaded."""

@@ -9,11 +9,17 @@ from stackgen.domain.linked import LinkedModel, LinkedService
 from stackgen.domain.plan import KnownModel
 from stackgen.domain.target_defaults import present
 from stackgen.domain.units import GIB, MIB
-from stackgen.engines.tabbyapi.effective import Case, case, folder, server
+from stackgen.engines.tabbyapi.effective import Case, case, folder, reserves, server
 from stackgen.engines.tabbyapi.keys import ModelKeys
 
 MODELS: Final = PurePosixPath("/models")
-_NETWORK: Final = ("disable_auth", "disable_fetch_requests", "send_tracebacks", "sse_ping_interval")
+_NETWORK: Final = (
+    "disable_auth",
+    "disable_fetch_requests",
+    "send_tracebacks",
+    "api_servers",
+    "sse_ping_interval",
+)
 _LOGGING: Final = ("log_prompt", "log_generation_params", "log_requests")
 _SERVER: Final = ("inline_model_loading", "use_dummy_models", "dummy_model_names", "backend")
 _DEVELOPER: Final = ("disable_request_streaming", "realtime_process_priority", "unsafe_launch")
@@ -40,11 +46,7 @@ def config(
 
     return present(
         {
-            "network": {
-                "host": "0.0.0.0",  # noqa: S104  inside the container; `publish` says who can connect
-                "port": keys.port,
-                **section((*_NETWORK, "api_servers")),
-            },
+            "network": section(_NETWORK),
             "logging": section(_LOGGING),
             "model": {**section(_SERVER), **_model(service, known, volume)},
             "draft_model": _draft(service, known, volume),
@@ -106,9 +108,17 @@ def _model(
             "cache_mode": _spelled(this.cache_mode),
             "chunk_size": this.chunk_size,
             "gpu_split": [_number(size, GIB) for size in this.keys.gpu_split or ()],
-            "autosplit_reserve": [_number(size, MIB) for size in this.keys.autosplit_reserve or ()],
+            "autosplit_reserve": _reserves(this),
         }
     )
+
+
+def _reserves(this: Case) -> list[int | float]:
+    """What is left free on each GPU, with what the stack reserves there; nothing where it has no effect."""
+    gpus, keys = this.service.gpus, this.keys
+    if len(gpus) < 2 or keys.gpu_split or keys.tensor_parallel:
+        return []
+    return [_number(size + gpu.reserve, MIB) for size, gpu in zip(reserves(this), gpus, strict=False)]
 
 
 def _spelled(mode: str) -> str:

@@ -8,12 +8,14 @@ from stackgen.domain.diagnostic import YamlPath
 from stackgen.domain.facts import ModelFacts
 from stackgen.domain.linked import LinkedModel, LinkedService, LinkedUse
 from stackgen.domain.lock import folder_of
+from stackgen.domain.units import MIB
 from stackgen.engines.tabbyapi.keys import PAGE, DraftModel, ModelKeys, ServiceKeys
 
 CHUNK: Final = 2048
 FALLBACK_CONTEXT: Final = 8192
 """For a model that does not tell its own (backends/exllamav3/model.py)."""
-BACKEND_BITS: Final = {"FP16": (16, 16), "FP8": (8, 8), "Q8": (8, 8), "Q6": (6, 6), "Q4": (4, 4)}
+RESERVE: Final = 768 * MIB
+"""Left on each GPU when nobody says how much; TabbyAPI's own 96 MiB on the first would fill the card to the brim."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,3 +101,9 @@ def folder(model: LinkedModel) -> PurePosixPath:
     """Where the files of a model are: below the volume of the weights, or absolute on the host."""
     request = model.request
     return PurePosixPath(request.path) if request.path is not None else folder_of(request)
+
+
+def reserves(this: Case) -> tuple[int, ...]:
+    """What is left free on each GPU, beside what other programs take."""
+    given = this.keys.autosplit_reserve
+    return tuple(given) if given is not None else (RESERVE,) * len(this.service.gpus)

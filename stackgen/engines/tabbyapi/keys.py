@@ -8,7 +8,6 @@ from stackgen.domain.stack import SecretValue, Strict
 from stackgen.domain.values import Size
 from stackgen.domain.wording import Form
 
-PORT: Final = 5000
 PAGE: Final = 256
 """Tokens of a page of the cache."""
 
@@ -133,9 +132,6 @@ class Native(Strict):
 class ServiceKeys(ModelKeys):
     """The server, and what holds for all its models."""
 
-    port: Annotated[int, Field(ge=1, le=65535)] = Field(
-        default=PORT, description="where it listens; two of them on one host need two"
-    )
     backend: Literal["exllamav3", "exllamav2"] = Field(
         default="exllamav3", description="exllamav2 for an image from before July 2026, which had it"
     )

@@ -8,7 +8,7 @@ from stackgen.domain.document import Format, Template
 from stackgen.domain.linked import LinkedService
 from stackgen.domain.plan import Plan, PlannedService
 from stackgen.domain.units import GIB
-from stackgen.domain.workload import ConfigFile, EnvValue, Health, Port, Workload
+from stackgen.domain.workload import ConfigFile, EnvValue, Health, Listen, Port, Workload
 from stackgen.engines.tabbyapi.config import MODELS, config
 from stackgen.engines.tabbyapi.effective import server
 from stackgen.engines.tabbyapi.keys import ServiceKeys
@@ -19,6 +19,7 @@ START: Final = PurePosixPath("/config/start.py")
 CONFIG: Final = PurePosixPath("/config/config.yml")
 _SCRATCH: Final = PurePosixPath("/tmp")  # noqa: S108  of the container, or of the unit alone
 _APP: Final = PurePosixPath("/app")
+PORT: Final = 5000
 _LOAD: Final = 900
 """Seconds until it answers: weights are loaded before, and some 100 GB come over a network."""
 
@@ -41,9 +42,10 @@ def workload(planned: PlannedService, plan: Plan) -> Workload:
         config_files=_files(planned, plan, keys),
         mounts=defaults.mounts(service, {"models": MODELS}, frozenset({"models"})),
         gpus=service.gpus,
-        ports=(Port(name="http", number=keys.port, publish=service.publish),),
+        listen=Listen(env={"TABBY_NETWORK_HOST": "{address}", "TABBY_NETWORK_PORT": "{port}"}),
+        ports=(Port(name="http", number=PORT, publish=service.publish),),
         # It answers 503 as long as no model is loaded, so without one there is nothing to ask for.
-        health=Health(port=keys.port, path="/health", start_period=_LOAD) if service.models else None,
+        health=Health(port=PORT, path="/health", start_period=_LOAD) if service.models else None,
         expose=service.expose,
         memory_limit=service.ram,
         shm_size=8 * GIB,
@@ -54,7 +56,12 @@ def workload(planned: PlannedService, plan: Plan) -> Workload:
 
 def _environment(service: LinkedService, keys: ServiceKeys) -> dict[str, EnvValue]:
     # Torch and Triton keep what they compile below the home folder, of which the rest is read-only.
-    env: dict[str, EnvValue] = {"HOME": str(_SCRATCH)}
+    env: dict[str, EnvValue] = {
+        "HOME": str(_SCRATCH),
+        # Variables, for what config.yml says could not be changed where the port is another.
+        "TABBY_NETWORK_HOST": "0.0.0.0",  # noqa: S104  inside the container; `publish` says who can connect
+        "TABBY_NETWORK_PORT": str(PORT),
+    }
     if any(gpu.vendor == "nvidia" for gpu in service.gpus):
         # Else CUDA counts the fastest card first, and the shares of `gpu_split` go to the wrong ones.
         env["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"

@@ -43,7 +43,6 @@ gpus: [0, 1]
 options:
   {SECRET}
   admin_key: {{secret: {{name: tabby, key: admin-key}}}}
-  port: 5001
   log_requests: true
   api_servers: [OAI, Kobold]
   sysmem_kv_cache: 2GiB
@@ -79,10 +78,9 @@ def full() -> Workload:
 def test_sizes_are_in_its_own_units() -> None:
     config = body(full())
     assert config["model"]["gpu_split"] == [21.5, 22]
-    assert config["model"]["autosplit_reserve"] == [96]
+    assert "autosplit_reserve" not in config["model"]
     assert config["draft_model"]["draft_gpu_split"] == [1, 0]
     assert config["memory"] == {"sysmem_kv_cache": 2048, "cuda_malloc_async": False}
-    assert config["network"]["port"] == 5001
 
 
 def test_models_are_folders_below_the_volume() -> None:
@@ -175,3 +173,11 @@ def test_the_real_start_script_hands_over_the_keys(tmp_path: Path) -> None:
     assert not any(name.startswith("TABBYAPI_") for name in variables)
     assert templates
     assert path == str(tmp_path / "app")
+
+
+def test_where_it_listens_is_in_variables_that_a_host_can_change() -> None:
+    run = full()
+    assert (run.env["TABBY_NETWORK_HOST"], run.env["TABBY_NETWORK_PORT"]) == ("0.0.0.0", "5000")  # noqa: S104
+    assert run.listen is not None
+    assert set(run.listen.env) <= set(run.env)
+    assert body(run)["network"].keys().isdisjoint({"host", "port"})

@@ -28,6 +28,8 @@ SERVICE_RULES: Final[tuple[Callable[[LinkedService], Iterator[Diagnostic]], ...]
 )
 MODEL_RULES: Final[tuple[Callable[[Case, Known], Iterator[Diagnostic]], ...]] = (
     backend.format_of_weights,
+    backend.declared_too_little,
+    backend.architecture,
     split.lengths,
     split.headroom,
     split.without_effect,

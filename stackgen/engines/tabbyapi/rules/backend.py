@@ -3,10 +3,13 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from stackgen.domain.diagnostic import Diagnostic, Severity, error
+from stackgen.data import load_toml
+from stackgen.domain.diagnostic import Diagnostic, Severity, error, warning
 from stackgen.domain.linked import LinkedService
 from stackgen.domain.plan import KnownModel
+from stackgen.domain.units import show_size
 from stackgen.domain.weights import format_of
+from stackgen.engines.tabbyapi.config import facts_of
 from stackgen.engines.tabbyapi.effective import Case, server
 
 REMOVED: Final = "2026-07-14"
@@ -41,7 +44,7 @@ def format_of_weights(this: Case, known: Mapping[str, KnownModel]) -> Iterator[D
             "tabbyapi/wrong-backend",
             path,
             f"`{this.use.model.name}` has EXL3 weights, which ExLlamaV2 cannot read",
-            "a second service with `backend: exllamav3` and another `port`, both in one `exclusive` group",
+            "a second service with `backend: exllamav3` and another port, both in one `exclusive` group",
         )
 
 
@@ -96,3 +99,29 @@ def gpus(service: LinkedService) -> Iterator[Diagnostic]:
                 f"ExLlamaV3 needs NVIDIA GPUs of compute capability 8.0 or more, and this is {gpu.model}",
                 "serve the model with llama-server there",
             )
+
+
+def declared_too_little(this: Case, known: Mapping[str, KnownModel]) -> Iterator[Diagnostic]:
+    """A claim that the weights alone refute: bits per weight x weights / 8."""
+    facts, declared = facts_of(this, known), this.use.model.declared
+    if facts and declared and facts.format != "gguf" and declared[1] < facts.weight_bytes:
+        yield error(
+            "tabbyapi/declared-too-little",
+            (*this.use.model.path, "vram"),
+            f"`{this.use.model.name}` is declared to take {show_size(declared[1])} at most, and its weights alone take "
+            f"{show_size(facts.weight_bytes)}; that is what is planned with",
+            "remove `vram`; to make it smaller, take fewer bits per weight",
+        )
+
+
+def architecture(this: Case, known: Mapping[str, KnownModel]) -> Iterator[Diagnostic]:
+    """ExLlama knows each family by name, and refuses the others (architecture/architectures.py)."""
+    facts = facts_of(this, known)
+    table = load_toml("exllama")["architectures"]
+    if facts and facts.format != "gguf" and facts.architecture not in table["known"]:
+        yield warning(
+            "tabbyapi/unknown-architecture",
+            (*this.use.model.path, this.use.model.request.source[0]),
+            f"`{facts.architecture}` is not among the families that {table['version']} reads, so its memory is a guess",
+            "measure it, and write the figures under `measured`",
+        )
