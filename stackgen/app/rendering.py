@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from stackgen import registry
 from stackgen.domain.diagnostic import Diagnostic, StackError, error, has_errors
-from stackgen.domain.plan import Plan
+from stackgen.domain.plan import Plan, Verdict
 from stackgen.domain.source import Source
 
 if TYPE_CHECKING:
@@ -105,6 +105,11 @@ def deploy(planned: Plan, source_name: str) -> "Deployment":
         hosts=tuple(host(name) for name in planned.stack.hosts),
         volumes=planned.stack.volumes,
         exclusive=groups,
+        scenarios=tuple(
+            (scenario.name, tuple(dict.fromkeys(reference.service for reference in scenario.loaded)))
+            for scenario in planned.stack.scenarios
+            if scenario.expected == Verdict.FITS.value
+        ),
         downloads=planned.downloads,
         interfaces=planned.interfaces,
         fronts=planned.fronts,

@@ -216,6 +216,8 @@ class Deployment:
     volumes: Mapping[str, Volume] = field(default_factory=dict)
     exclusive: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """(group name, services) pairs."""
+    scenarios: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """(name, services) pairs: what is loaded together, where that is expected to fit."""
     downloads: tuple[Download, ...] = ()
     """What is locked; one for each model on each volume."""
     interfaces: Mapping[str, Interface] = field(default_factory=dict)

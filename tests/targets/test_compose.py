@@ -247,6 +247,42 @@ class TestOrder:
         found = project(workload("a", exclusive=("gpu",)), workload("b", exclusive=("gpu",)), workload("c"))
         assert [found["services"][name].get("profiles") for name in "abc"] == [["a"], ["b"], None]
 
+    SWITCHED = (
+        workload("a", exclusive=("gpu",)),
+        workload("b", exclusive=("gpu",)),
+        workload("c", gpus=(gpu(2),)),
+        workload("d"),
+    )
+    SCENARIOS = (("alone", ("b",)), ("both", ("a", "c")), ("elsewhere", ("far",)))
+
+    def test_each_scenario_is_a_profile_of_what_it_loads(self) -> None:
+        found = replace(deployment(*self.SWITCHED), scenarios=self.SCENARIOS)
+        services = documents(found)["compose/box/compose.yaml"].body["services"]
+        assert {name: services[name].get("profiles") for name in "abcd"} == {
+            "a": ["a", "both"],
+            "b": ["b", "alone"],
+            "c": ["c", "both"],
+            "d": None,
+        }
+        header = documents(found)["compose/box/compose.yaml"].header
+        at = header.index("Scenario both:")
+        assert header[at + 1 : at + 3] == (
+            "  docker compose --profile '*' stop b",
+            "  docker compose --profile both up -d",
+        )
+
+    def test_where_everything_may_be_up_at_once_nothing_is_switched(self) -> None:
+        found = replace(deployment(*self.SWITCHED[2:]), scenarios=self.SCENARIOS)
+        services = documents(found)["compose/box/compose.yaml"].body["services"]
+        assert not any("profiles" in service for service in services.values())
+
+    @pytest.mark.parametrize(("loaded", "kinds"), [(("a", "b"), ["compose/same-profile"]), (("a",), [])])
+    def test_a_scenario_may_have_the_name_of_what_it_loads_alone(
+        self, loaded: tuple[str, ...], kinds: list[str]
+    ) -> None:
+        found = replace(deployment(*self.SWITCHED), scenarios=(("a", loaded),))
+        assert [finding.kind for finding in findings(found)] == kinds
+
     def test_the_header_says_how_to_change_over(self) -> None:
         found = deployment(workload("a", exclusive=("gpu",)), workload("b", exclusive=("gpu",)))
         header = "\n".join(documents(found)["compose/box/compose.yaml"].header)

@@ -1,5 +1,6 @@
 """What the real Docker Compose makes of the projects."""
 
+import re
 from collections.abc import Mapping
 from itertools import combinations
 from pathlib import Path
@@ -9,11 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from stackgen import app
 from stackgen.domain.document import Document
 from stackgen.domain.units import GIB
 from stackgen.domain.workload import Deployment
 from stackgen.targets.compose import TARGET
 from tests.support import compose
+from tests.support.cli import STACKS
 from tests.support.workloads import SEARCH, deployment, gpu, home, host, maximal, workload
 
 pytestmark = pytest.mark.tool
@@ -49,6 +52,27 @@ def body(found: Deployment) -> Any:
 )
 def test_a_home_in_each_of_its_states(tmp_path: Path, profiles: list[str], services: set[str]) -> None:
     assert set(compose.config(written(tmp_path, home()), *profiles)["services"]) == services
+
+
+def test_the_profile_of_a_scenario_starts_exactly_what_it_loads(tmp_path: Path) -> None:
+    """For every example with exclusive groups on a compose host."""
+    seen = 0
+    for example in sorted(STACKS.glob("*/stack.yaml")):
+        loaded = app.load(example)
+        found = app.deploy(app.plan(loaded.stack), "stack.yaml")
+        compose.write(tmp_path / example.parent.name, TARGET.render(found).documents)
+        for item in (h for h in found.hosts if h.host.platform == "compose"):
+            folder = tmp_path / example.parent.name / "compose" / item.host.name
+            if (folder / ".env.example").is_file():
+                variables = re.findall(r"(?m)^(SECRET_\w+)=", (folder / ".env.example").read_text())
+                folder.joinpath(".env").write_text("".join(f"{name}=x\n" for name in variables))
+            always = set(compose.config(folder)["services"])
+            switched = {w.name for w in item.workloads} - always
+            for scenario, services in found.scenarios if switched else ():
+                up = set(compose.config(folder, scenario)["services"])
+                assert up - always == set(services) & switched, (example, scenario)
+                seen += 1
+    assert seen
 
 
 def test_what_compose_does_not_check_holds_as_well(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ def findings(project: Project) -> Iterator[Diagnostic]:
         yield from _gpus(workload, project)
         yield from after_elsewhere(workload, project)
     yield from _same_variable(project)
+    yield from _same_profile(project)
     yield from mount_options(project, "the fstab")
 
 
@@ -64,4 +65,16 @@ def _same_variable(project: Project) -> Iterator[Diagnostic]:
                 ("services", second.service, "env", second.name),
                 f"the secrets of {first.label} and of {second.label} would both be {name} in .env",
                 "rename one of the secrets",
+            )
+
+
+def _same_profile(project: Project) -> Iterator[Diagnostic]:
+    switched = {workload.name for workload in project.switched}
+    for scenario, loaded in project.scenarios.items():
+        if scenario in switched and {scenario} != switched & set(loaded):
+            yield error(
+                "compose/same-profile",
+                ("scenarios", scenario),
+                f"the profile `{scenario}` would start the service of that name and what the scenario loads",
+                "rename the scenario",
             )

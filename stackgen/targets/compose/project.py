@@ -7,7 +7,7 @@ from typing import Any
 
 from stackgen.domain.linked import SecretKey
 from stackgen.domain.site import Site
-from stackgen.domain.workload import ServiceUrl
+from stackgen.domain.workload import ServiceUrl, Workload
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,6 +53,29 @@ class Project(Site):
                     use = SecretUse(secret=value, service=workload.name, name=name)
                     found.setdefault(variable(value), []).append(use)
         return dict(sorted(found.items()))
+
+    @property
+    def scenarios(self) -> dict[str, tuple[str, ...]]:
+        """The services of this host that a scenario loads; scenarios that load none here are left out."""
+        here = ((name, tuple(filter(self.local, loaded))) for name, loaded in self.deployment.scenarios)
+        return {name: loaded for name, loaded in sorted(here) if loaded}
+
+    @property
+    def switched(self) -> tuple[Workload, ...]:
+        """The services that do not always run: of exclusive groups, and beside those, what scenarios leave out."""
+        if not any(workload.exclusive for workload in self.workloads):
+            return ()
+        always = [
+            w.name for w in self.workloads if all(w.name in loaded for loaded in self.scenarios.values())
+        ]
+        return tuple(w for w in self.workloads if w.exclusive or (w.gpus and w.name not in always))
+
+    def profiles(self, workload: Workload) -> list[str]:
+        """The profiles that start it; none = it always runs."""
+        if workload not in self.switched:
+            return []
+        loading = (name for name, loaded in self.scenarios.items() if workload.name in loaded)
+        return list(dict.fromkeys((workload.name, *loading)))
 
     def address(self, service: str) -> str | None:
         """`address:port` of a service as seen from inside this project, or None if there is no way."""

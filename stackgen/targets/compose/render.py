@@ -59,6 +59,13 @@ def _how_to_switch(project: Project) -> Iterator[str]:
             yield f"Only one of {', '.join(names)} may be up (exclusive group {group}). To change over:"
             yield f"  docker compose --profile '*' stop {' '.join(names)}"
             yield f"  docker compose --profile {names[0]} up -d"
+    switched = [workload.name for workload in project.switched]
+    for scenario, loaded in project.scenarios.items() if switched else ():
+        others = [name for name in switched if name not in loaded]
+        yield f"Scenario {scenario}:"
+        if others:
+            yield f"  docker compose --profile '*' stop {' '.join(others)}"
+        yield f"  docker compose --profile {scenario} up -d"
 
 
 def _body(project: Project) -> dict[str, Any]:

@@ -20,7 +20,7 @@ def service(workload: Workload, project: Project) -> dict[str, Any]:
     return present(
         {
             "image": workload.image,
-            "profiles": [workload.name] if workload.exclusive else None,
+            "profiles": project.profiles(workload),
             "entrypoint": list(workload.entrypoint),
             "command": list(workload.args),
             "working_dir": str(workload.working_dir) if workload.working_dir else None,
@@ -69,7 +69,7 @@ def _dependencies(workload: Workload, project: Project) -> dict[str, Any]:
         dependency.name: {
             "condition": "service_healthy" if dependency.health else "service_started",
             # Compose would reject the whole project whenever the profile of this dependency is not chosen.
-            **({"required": False} if dependency.exclusive else {}),
+            **({"required": False} if project.profiles(dependency) else {}),
         }
         for dependency in found
         if dependency
