@@ -10,12 +10,8 @@ from stackgen.domain.header import GgufHeader
 from stackgen.domain.linked import LinkedModel, ModelRequest
 from stackgen.domain.lock import WEIGHTS, LockEntry, folder_of, web_path
 from stackgen.domain.plan import KnownModel
-<<<<<<< HEAD
-from stackgen.facts import catalog, library
-=======
 from stackgen.domain.weights import format_of
-from stackgen.facts import catalog, exl
->>>>>>> d8fd669 (tabbyapi: memory of ExLlama, from the catalog's shapes and bits per weight)
+from stackgen.facts import catalog, exl, library
 from stackgen.facts.derive import derive
 from stackgen.memory.companions import projector_of
 

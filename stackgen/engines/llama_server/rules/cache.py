@@ -35,7 +35,7 @@ def on_cuda(this: Case) -> bool:
 def facts_of(this: Case, known: Mapping[str, KnownModel]) -> ModelFacts | None:
     """What is known of the model."""
     model = known.get(this.use.model.name)
-    return model.facts if model else None
+    return model.facts if model and model.facts and model.facts.format == "gguf" else None
 
 
 def _has_kernel(this: Case) -> bool:

@@ -11,6 +11,7 @@ from stackgen.domain.units import show_size
 from stackgen.domain.weights import format_of
 from stackgen.engines.tabbyapi.config import facts_of
 from stackgen.engines.tabbyapi.effective import Case, server
+from stackgen.memory.exllama.footprint import EMBEDDING
 
 REMOVED: Final = "2026-07-14"
 """When ExLlamaV2 was removed (c8b9a8f); the branch `exl2-checkpoint` is the state before."""
@@ -104,12 +105,15 @@ def gpus(service: LinkedService) -> Iterator[Diagnostic]:
 def declared_too_little(this: Case, known: Mapping[str, KnownModel]) -> Iterator[Diagnostic]:
     """A claim that the weights alone refute: bits per weight x weights / 8."""
     facts, declared = facts_of(this, known), this.use.model.declared
-    if facts and declared and facts.format != "gguf" and declared[1] < facts.weight_bytes:
+    if facts is None or declared is None or facts.format == "gguf":
+        return
+    least = facts.weight_bytes - sum(w.size for w in facts.weights if w.name in EMBEDDING)
+    if declared[1] < least:
         yield error(
             "tabbyapi/declared-too-little",
             (*this.use.model.path, "vram"),
             f"`{this.use.model.name}` is declared to take {show_size(declared[1])} at most, and its weights alone take "
-            f"{show_size(facts.weight_bytes)}; that is what is planned with",
+            f"{show_size(least)}; that is what is planned with",
             "remove `vram`; to make it smaller, take fewer bits per weight",
         )
 
