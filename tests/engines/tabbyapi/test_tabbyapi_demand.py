@@ -171,6 +171,6 @@ def test_a_configuration_as_it_was_found() -> None:
     ]
     claim = found(ENGINE, linked, "tabbyapi/declared-too-little")
     assert claim.path == ("models", "qwen", "vram")
-    assert "82.5 GiB" in claim.message
+    assert "82.6 GiB" in claim.message
     (resident,) = planned(ENGINE, linked).demand.residents
     assert sum(m.low for m in resident.gpus.values()) > 82 * GIB
