@@ -50,9 +50,12 @@ def usable(gpu: LinkedGpu) -> int:
 def answer(this: Served, known: KnownModel | None, draft: ModelFacts | None = None) -> Answer:
     """What the process takes: worked out, or as its model declares."""
     use, declared = this.use, this.use.model.declared
-    if known is None or known.facts is None:
+    foreign = known is not None and known.facts is not None and known.facts.format != "gguf"
+    if known is None or known.facts is None or foreign:
         if declared is not None:
             return Answer(_resident(this, _declared(this.process, declared)))
+        if foreign:
+            return Answer(None, (_not_gguf(use),))
         return Answer(None, () if known and known.diagnostics else (_nothing_known(use),))
     try:
         return Answer(_resident(this, _sized(this, known, known.facts, draft)))
@@ -73,6 +76,12 @@ def answer(this: Served, known: KnownModel | None, draft: ModelFacts | None = No
 def _nothing_known(use: LinkedUse) -> Diagnostic:
     message = f"nothing is known of the memory of `{use.model.name}`"
     return error("engine/unknown-model", use.path, message, _WAYS_OUT)
+
+
+def _not_gguf(use: LinkedUse) -> Diagnostic:
+    message = f"`{use.model.name}` is stored for another engine, and llama.cpp reads GGUF files"
+    hint = "name a repository with GGUF files; EXL3 weights are for the engine tabbyapi"
+    return error("engine/not-gguf", (*use.model.path, use.model.request.source[0]), message, hint)
 
 
 def _resident(this: Served, size: Footprint) -> Resident:

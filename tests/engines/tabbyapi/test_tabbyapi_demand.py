@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from stackgen import registry
 from stackgen.domain.footprint import Basis, TermName
 from stackgen.domain.units import GIB, MIB
 from stackgen.engines.tabbyapi import ENGINE
@@ -174,3 +175,12 @@ def test_a_configuration_as_it_was_found() -> None:
     assert "82.6 GiB" in claim.message
     (resident,) = planned(ENGINE, linked).demand.residents
     assert sum(m.low for m in resident.gpus.values()) > 82 * GIB
+
+
+def test_other_engines_do_not_take_such_weights_for_their_own() -> None:
+    llama_server = registry.engine("llama-server")
+    linked = service(llama_server, "{gpus: [0], models: {m: {model: m, hf: t/Llama-3.1-8B-exl3-4.0bpw}}}")
+    demand = llama_server.demand(linked, known(linked))
+    assert demand.unknown
+    assert [d.kind for d in demand.diagnostics] == ["engine/not-gguf"]
+    assert "llama-server/file-unknown" not in kinds(llama_server, linked)

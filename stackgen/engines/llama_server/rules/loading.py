@@ -72,15 +72,8 @@ def experts_in_main_memory(this: Case, known: Mapping[str, KnownModel]) -> Itera
 def file_unknown(this: Case, known: Mapping[str, KnownModel]) -> Iterator[Diagnostic]:
     """A preset must name its file."""
     model = known.get(this.use.model.name)
-    if model is not None and model.facts is not None and model.facts.format != "gguf":
-        key = this.use.model.request.source[0]
-        yield error(
-            "llama-server/not-gguf",
-            (*this.use.model.path, key),
-            f"`{this.use.model.name}` is stored as {model.facts.format}, and llama-server reads GGUF files",
-            "name a repository with GGUF files, or serve it with the engine tabbyapi",
-        )
-    elif model is not None and model.file is None:
+    told = model is not None and model.facts is not None and model.facts.format != "gguf"
+    if model is not None and model.file is None and not told:
         yield error(
             "llama-server/file-unknown",
             this.use.model.path,
