@@ -211,8 +211,9 @@ def test_every_example_would_run_on_nixos(tmp_path: Path, example: Path) -> None
     assert not has_errors(TARGET.render(found).diagnostics)
     for module in modules(found, tmp_path):
         config = units.evaluate(module)
-        units.install(units.units(config), tmp_path / "root")
-        said = {name: verify(name, tmp_path / "root") for name in units.units(config)}
+        root = tmp_path / "root" / module.parent.name
+        units.install(units.units(config), root)
+        said = {name: verify(name, root) for name in units.units(config)}
         assert set(said.values()) == {""}, said
 
 
