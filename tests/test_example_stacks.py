@@ -1,7 +1,7 @@
 """The stacks that we show: what their owners had is found wrong for the right reasons, what we made of it fits."""
 
 from collections import Counter
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -120,3 +120,37 @@ def test_the_5090s_own_table_holds() -> None:
     (chat,) = next(s for s in plan.scenarios if s.name == "chat").gpus
     # Its owner reads 17 GB at a context of 8192.
     assert 16 * GIB < chat.high < 20 * GIB
+
+
+def test_three_hosts_as_found() -> None:
+    plan = planned("three-hosts/as-found.yaml")
+    assert plan.verdict is Verdict.OVER_BUDGET
+    assert kinds(plan, Severity.ERROR) == {
+        "plan/over-budget": 2,  # 235 billion weights of 3 bits on two cards of 56 GB
+        "plan/visible-devices": 1,
+        "tabbyapi/exl2-removed": 1,
+        "tabbyapi/split-headroom": 3,
+        "tabbyapi/dead-key": 3,
+        "litellm/timeout": 1,
+    }
+    assert kinds(plan, Severity.WARNING) == {
+        "link/unpinned-image": 2,
+        "ollama/no-auth": 2,
+        "ollama/ram-unchecked": 1,
+        "tabbyapi/open-to-network": 2,
+        "tabbyapi/allocator-overruled": 1,
+        "tabbyapi/without-effect": 1,
+    }
+    # "~50GB", says the table of the notes.
+    assert sum(gpu.low for gpu in plan.gpus[:2]) > 80 * GIB
+
+
+def test_three_hosts_get_the_files_of_their_platforms() -> None:
+    loaded = app.load(STACKS / "three-hosts")
+    output = app.render(app.plan(loaded.stack), loaded.source)
+    routes = output.files["compose"][PurePosixPath("compose/hydra-storage/litellm/config.yaml")].text
+    for address in ("192.168.1.250:5000/v1", "192.168.1.203:11434", "ollama-cpu:11434"):
+        assert f"http://{address}" in routes
+    assert "gpt-4: llama-70b" in routes
+    assert PurePosixPath("nixos/hydra-ai/tabby/config.yml") in output.files["nixos"]
+    assert PurePosixPath("systemd/hydra-compute/hydra-ollama.service") in output.files["systemd"]
