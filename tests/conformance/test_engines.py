@@ -42,6 +42,7 @@ LOADED = {
         models: {m: {model: m, hf: 'Qwen/Qwen3-0.6B-GGUF:BF16', max_model_len: 8192}}
     """,
     "ollama": "{gpus: [0, 1], models: {m: {model: m, hf: 'Qwen/Qwen3-0.6B-GGUF:Q8_0', num_ctx: 32768}}}",
+    "whisper": "{gpus: [0], models: {m: {model: m, hf: Systran/w, vram: {low: 1GiB, high: 2GiB}}}}",
     "program": "{image: 'example.org/it:1.0', gpus: [0, 1], vram: {low: 1GiB, high: 2GiB}}",
     "tabbyapi": """
         gpus: [0, 1]
@@ -53,6 +54,7 @@ LOADED = {
 NEVER_ON_A_GPU = {
     "caddy",
     "litellm",
+    "n8n",
     "searxng",
 }
 """Engines that leave GPUs alone, whatever they are given."""
