@@ -19,6 +19,8 @@ from stackgen.plan import trial as trials
 from stackgen.plan.fitting import Question, answer
 from stackgen.plan.solve import first_limit, solve
 
+Card = str | dict[str, str]
+"""A graphics card as stack.yaml has it: a name, or the long form."""
 _LARGEST: Final[dict[str, Any]] = {"context": 0, "cache_type_k": "f16", "cache_type_v": "f16"}
 """From here the search goes down; a context of 0 is the trained one."""
 _SEARCHED: Final = ("n_cpu_moe", "cpu_moe", "tensor_split", "n_gpu_layers")
@@ -85,18 +87,17 @@ def _one(stack: LinkedStack, lock: Lock, use: LinkedUse, context: int | None) ->
     return answer(Question(trial, use.service, use.id, listed, context), plan.services[use.service])
 
 
-def alone(name: str, gpus: Sequence[str], ram: str | None, context: int | None) -> Fits:
+def alone(name: str, cards: Sequence[Card], ram: str | None, context: int | None) -> Fits:
     """For a name of the catalog, a repository of the hub, or a GGUF file, on cards of one machine. Raises Failure."""
-    _, stack = read_text("the command line", _text(name, gpus, ram))
+    _, stack = read_text("the command line", _text(name, cards, ram))
     return in_stack(stack, Lock(), "llama/it", context)[0]._replace(model=name)
 
 
-def _text(name: str, gpus: Sequence[str], ram: str | None) -> str:
+def _text(name: str, cards: Sequence[Card], ram: str | None) -> str:
     """The least stack that serves a model. A list of cards is JSON, which is YAML."""
     import json
 
-    cards = [card(gpu) for gpu in gpus]
-    host = {"platform": "compose", "gpus": cards} | ({"ram": ram} if ram else {})
+    host = {"platform": "compose", "gpus": list(cards)} | ({"ram": ram} if ram else {})
     data = {
         "version": 1,
         "name": "fit",
@@ -117,7 +118,7 @@ def _text(name: str, gpus: Sequence[str], ram: str | None) -> str:
     return json.dumps(data)
 
 
-def card(text: str) -> str | dict[str, str]:
+def card(text: str) -> Card:
     """A card as stack.yaml has it: its name, or what it has. Raises Failure."""
     from stackgen.data import gpus
     from stackgen.domain.units import parse_size

@@ -13,6 +13,7 @@ import typer
 from stackgen.cli.calibrate import calibrate
 from stackgen.cli.estimate import LlamaBin, Oracle, estimate, print_witness
 from stackgen.cli.fit import fit
+from stackgen.cli.init import init
 from stackgen.cli.locking import download, lock
 from stackgen.cli.models import models
 from stackgen.cli.output import (
@@ -205,6 +206,7 @@ def _render(
     return EXIT_OUT_OF_DATE if check and not changes.clean else 0
 
 
+cli.command()(init)
 cli.command()(lock)
 cli.command()(download)
 cli.command(context_settings={"ignore_unknown_options": True})(estimate)

@@ -48,7 +48,7 @@ def fit(
 
     found: tuple[Fits, ...]
     if gpu:
-        found = (fitting.alone(name, gpu, ram, context),)
+        found = (fitting.alone(name, [fitting.card(text) for text in gpu], ram, context),)
     else:
         if stack == Path() and not Path("stack.yaml").is_file():
             fail(

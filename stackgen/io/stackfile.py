@@ -35,3 +35,16 @@ def read(path: Path) -> str:
         raise InputError(f"{path} is not UTF-8 text (byte {exc.start})", "save it as UTF-8") from exc
     except OSError as exc:
         raise InputError(f"{path}: {exc.strerror or exc}") from exc
+
+
+def create(path: Path, text: str) -> Path:
+    """Write a new stack file, or stack.yaml in a folder; what is there is never touched. Raises InputError."""
+    file = path / "stack.yaml" if path.is_dir() else path
+    try:
+        with file.open("x", encoding="utf-8", newline="\n") as stream:
+            stream.write(text)
+    except FileExistsError:
+        raise InputError(f"{file} is there already, and is left as it is", "name another file") from None
+    except OSError as exc:
+        raise InputError(f"{file}: {exc.strerror or exc}") from exc
+    return file

@@ -101,12 +101,12 @@ def test_when_nothing_fits_the_smallest_is_named() -> None:
 
 
 def test_cards_alone() -> None:
-    by_name = fitting.alone("qwen3-30b-a3b", ["3090", "rtx-4070-ti"], "64GB", None)
+    by_name = fitting.alone("qwen3-30b-a3b", [fitting.card("3090"), "rtx-4070-ti"], "64GB", None)
     assert by_name.gpus == ("rtx-3090", "rtx-4070-ti")
     assert by_name.rows[0].quantization == "Q6_K"
     repo = fitting.alone("Qwen/Qwen3-30B-A3B-GGUF", ["rtx-3090", "rtx-4070-ti"], "64GB", None)
     assert [r.weights for r in repo.rows] == [r.weights for r in by_name.rows]
-    assert fitting.alone("qwen3-8b", ["24GiB"], None, None).gpus == ("24576MiB",)
+    assert fitting.alone("qwen3-8b", [fitting.card("24GiB")], None, None).gpus == ("24576MiB",)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_cards_alone() -> None:
 )
 def test_names_that_are_not_known(name: str, gpu: str, hint: str) -> None:
     with pytest.raises(Failure) as caught:
-        fitting.alone(name, [gpu], None, None)
+        fitting.alone(name, [fitting.card(gpu)], None, None)
     assert hint in (caught.value.hint or "")
 
 
