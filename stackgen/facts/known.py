@@ -54,6 +54,8 @@ def from_catalog(model: LinkedModel) -> KnownModel:
     if form in ("exl3", "exl2"):
         return exl.known(model, form)
     hit = in_catalog(request)
+    if hit is None and form is None and (published := _as_published(model)):
+        return published
     file, mmproj_file = file_names(request)
     if hit is None:
         return KnownModel(
@@ -75,6 +77,16 @@ def from_catalog(model: LinkedModel) -> KnownModel:
         spread_percent=hit.spread_percent,
         diagnostics=(_unlocked(model.path, hit.name, hit.quant, hit.spread_percent),),
     )
+
+
+def _as_published(model: LinkedModel) -> KnownModel | None:
+    """A repository that names no quantization and no file holds the weights as they were trained, or nearly so."""
+    request = model.request
+    if request.repo is None or request.quant or request.file or request.files:
+        return None
+    from stackgen.facts import published
+
+    return published.known(model)
 
 
 def in_catalog(request: ModelRequest) -> catalog.CatalogHit | None:

@@ -26,7 +26,7 @@ LEAST = {
     "ollama": "models: {m: {model: m, hf: 'Qwen/Qwen3-0.6B-GGUF:Q8_0'}}",
     "program": "{image: example.org/it:1.0, options: {port: 8000}}",
     "tabbyapi": "{models: {m: {model: m, hf: turboderp/Llama-3.3-70B-Instruct-exl3, max_seq_len: 8192}}}",
-    "vllm": "models: {m: {model: m, hf: 'Qwen/Qwen3-0.6B-GGUF:BF16', max_model_len: 4096}}",
+    "vllm": "models: {m: {model: m, hf: 'Qwen/Qwen3-0.6B', max_model_len: 4096}}",
 }
 """The least that people write, for engines that need anything at all."""
 LOADED = {
@@ -39,7 +39,7 @@ LOADED = {
     "open-webui": "{gpus: [1], vram: {low: 1GiB, high: 2GiB}}",
     "vllm": """
         gpus: [0, 1]
-        models: {m: {model: m, hf: 'Qwen/Qwen3-0.6B-GGUF:BF16', max_model_len: 8192}}
+        models: {m: {model: m, hf: 'Qwen/Qwen3-0.6B', max_model_len: 8192}}
     """,
     "ollama": "{gpus: [0, 1], models: {m: {model: m, hf: 'Qwen/Qwen3-0.6B-GGUF:Q8_0', num_ctx: 32768}}}",
     "whisper": "{gpus: [0], models: {m: {model: m, hf: Systran/w, vram: {low: 1GiB, high: 2GiB}}}}",

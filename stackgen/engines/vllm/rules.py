@@ -69,6 +69,18 @@ def heads(service: LinkedService, known: Mapping[str, KnownModel]) -> Iterator[D
             )
 
 
+def gguf(service: LinkedService, known: Mapping[str, KnownModel]) -> Iterator[Diagnostic]:
+    """GGUF is an experiment there: of one file, without many architectures, and slow."""
+    for use, facts in _known(service, known):
+        if facts.format == "gguf":
+            yield warning(
+                "vllm/gguf",
+                (*use.path, "model"),
+                f"`{use.model.name}` has GGUF weights, which vLLM reads slowly, if at all",
+                "the repository with safetensors, or llama-server for this one",
+            )
+
+
 def room_for_one(service: LinkedService, known: Mapping[str, KnownModel]) -> Iterator[Diagnostic]:
     """vLLM does not start when one conversation of full length finds no room."""
     for use, facts in _known(service, known):
@@ -128,4 +140,4 @@ def _known(service: LinkedService, known: Mapping[str, KnownModel]) -> Iterator[
             yield use, model.facts
 
 
-RULES: Final[tuple[Rule, ...]] = (one_model, gpus, heads, room_for_one, beyond_training, open_to_all)
+RULES: Final[tuple[Rule, ...]] = (one_model, gpus, heads, gguf, room_for_one, beyond_training, open_to_all)

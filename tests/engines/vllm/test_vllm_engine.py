@@ -14,7 +14,7 @@ from stackgen.engines.vllm.demand import rooms
 from tests.support.engines import found, kinds, known, lower, planned, service
 from tests.support.planning import host
 
-MODEL = "models: {m: {model: m, hf: 'unsloth/Llama-3.1-8B-Instruct-GGUF:BF16', max_model_len: %d}}"
+MODEL = "models: {m: {model: m, hf: 'meta-llama/Llama-3.1-8B-Instruct', max_model_len: %d}}"
 
 
 def on(gpus: str = "[0, 1]", tokens: int = 16384, options: str = "{}", **changes: Any) -> LinkedService:
@@ -70,6 +70,13 @@ def test_fp8_holds_twice_as_many_tokens() -> None:
         (on(options="{tensor_parallel_size: 3}"), "vllm/heads"),
         (on("[0]", options="{gpu_memory_utilization: 0.5}"), "vllm/no-room"),
         (on(tokens=262144), "vllm/context-beyond-training"),
+        (
+            service(
+                ENGINE,
+                "gpus: [0]\nmodels: {m: {model: m, hf: 'Qwen/Qwen3-0.6B-GGUF:Q8_0', max_model_len: 4096}}",
+            ),
+            "vllm/gguf",
+        ),
         (on(publish=Publication(port=8000, address="192.168.1.5")), "vllm/no-key"),
     ],
 )
@@ -105,7 +112,7 @@ def test_clients_ask_for_its_model_by_any_name() -> None:
     linked = service(
         ENGINE,
         "gpus: [0, 1]\noptions: {api_key: {secret: {name: vllm, key: key}}}\n"
-        "models: {m: {model: m, hf: 'Qwen/Qwen3-0.6B-GGUF:BF16', max_model_len: 4096, alias: [fast]}}",
+        "models: {m: {model: m, hf: 'Qwen/Qwen3-0.6B', max_model_len: 4096, alias: [fast]}}",
     )
     offered = ENGINE.interface(planned(ENGINE, linked))
     assert offered.apis[Api.OPENAI] == "/v1"

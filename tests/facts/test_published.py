@@ -1,0 +1,32 @@
+"""Weights as they were published: sizes of repositories as the hub lists them, to 3 %."""
+
+import pytest
+
+from stackgen.domain.linked import LinkedModel, ModelRequest
+from stackgen.facts.known import from_catalog
+
+
+@pytest.mark.parametrize(
+    ("repo", "gigabytes"),
+    [
+        ("meta-llama/Llama-3.3-70B-Instruct", 141.1),
+        ("Qwen/Qwen3-235B-A22B-Instruct-2507-FP8", 236.4),
+        ("openai/gpt-oss-120b", 65.2),
+        ("moonshotai/Kimi-K2-Instruct", 1029),
+        ("Qwen/Qwen3-0.6B", 1.5),
+    ],
+)
+def test_sizes(repo: str, gigabytes: float) -> None:
+    known = from_catalog(LinkedModel("it", ModelRequest(repo=repo)))
+    assert known.facts is not None
+    assert known.facts.format == "safetensors"
+    size = known.facts.weight_bytes
+    if repo == "Qwen/Qwen3-0.6B":
+        # The repository stores the shared embedding a second time, as the output.
+        size += known.facts.by_name["token_embd.weight"].size
+    assert size / 1e9 == pytest.approx(gigabytes, rel=0.03)
+
+
+@pytest.mark.parametrize("repo", ["somebody/unheard-of", "Qwen/Qwen3-8B-GGUF"])
+def test_what_nobody_knows_stays_unknown(repo: str) -> None:
+    assert from_catalog(LinkedModel("it", ModelRequest(repo=repo))).facts is None
