@@ -82,7 +82,7 @@ def deploy(planned: Plan, source_name: str) -> "Deployment":
     from stackgen.plan.ledger import most_of
 
     engines = registry.engines()
-    groups = _group_names(planned.stack.exclusive)
+    groups = _group_names(planned.stack.stack.exclusive)
     routed = {h.platform for h in planned.stack.hosts.values() if _routes(h.platform)}
     planned = replace(planned, fronts=fronts(planned.stack.services, planned.interfaces, routed))
 
@@ -123,5 +123,5 @@ def _routes(platform: str) -> bool:
     return "expose" in registry.target(platform).handles
 
 
-def _group_names(exclusive: Iterable[frozenset[str]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    return tuple(("-or-".join(sorted(group)), tuple(sorted(group))) for group in exclusive)
+def _group_names(exclusive: Iterable[Sequence[str]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    return tuple(("-or-".join(sorted(group)), tuple(group)) for group in exclusive)

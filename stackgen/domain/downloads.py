@@ -32,6 +32,12 @@ def waited_for(deployment: Deployment, host: str, service: str) -> tuple[str, ..
     )
 
 
+def marker_of(job: Workload) -> str:
+    """The file below the volume that is there once all of a job's files are."""
+    (file,) = job.config_files
+    return f".stackgen/{dict(file.body.values)['marker']}"
+
+
 def script(downloads: Sequence[Download], folder: str = "") -> Template:
     """The script for these files; `folder` is where they go when its caller names none."""
     files = tuple(

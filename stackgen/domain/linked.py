@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from stackgen.domain.diagnostic import Diagnostic, YamlPath
-from stackgen.domain.stack import Stack, Volume
+from stackgen.domain.stack import Sharing, Stack, Volume
 from stackgen.domain.units import MIB
 
 UNNAMED = "unnamed"
@@ -39,6 +39,9 @@ class LinkedHost:
     gpus: tuple[LinkedGpu, ...] = ()
     ram: int | None = None
     address: str | None = None
+    node: str | None = None
+    """Its name in a cluster, if that is another."""
+    sharing: Sharing | None = None
 
 
 class ModelRequest(NamedTuple):

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from stackgen.domain import spelling
-from stackgen.domain.values import Duration, IpAddress, ModelId, Name, Rate, Sha256, Size, Variable
+from stackgen.domain.values import Duration, IpAddress, ModelId, Name, NodeName, Rate, Sha256, Size, Variable
 from stackgen.domain.wording import Form
 
 
@@ -54,10 +54,25 @@ class Gpu(Strict):
         return self
 
 
+class Sharing(Strict):
+    """How pods share each card of a node. It divides time, not memory: the plan adds up what all of them take."""
+
+    mode: Literal["time-slicing", "mps"] = Field(
+        default="time-slicing", description="how the device plugin lets several pods onto a card"
+    )
+    replicas: Annotated[int, Field(ge=2, le=48)] = Field(description="how many pods each card is offered to")
+
+
 class Host(Strict):
     """A machine: what it runs on it, and what it has."""
 
-    platform: str = Field(description="what runs services here: compose, nixos, quadlet or systemd")
+    platform: str = Field(description="what runs services here: compose, kubernetes, nixos, quadlet or systemd")
+    node: NodeName | None = Field(
+        default=None, description="name of its Kubernetes node, if that is not the host's own"
+    )
+    gpu_sharing: Sharing | None = Field(
+        default=None, description="several pods on each card of a Kubernetes node"
+    )
     address: str | None = Field(
         default=None, description="name or IP address under which other hosts reach it"
     )
@@ -199,11 +214,17 @@ class Volume(Strict):
     managed: bool = Field(default=False, description="storage that the platform provides")
     size: Size | None = Field(default=None, description="what it holds at most")
     mount_options: list[str] = Field(default=[], description="options of an NFS mount, such as nconnect=8")
+    storage_class: NodeName | None = Field(
+        default=None,
+        description="of a managed volume on Kubernetes, such as longhorn; the cluster's own unless told",
+    )
 
     @model_validator(mode="after")
     def _one_kind(self) -> "Volume":
         if sum((self.path is not None, self.nfs is not None, self.managed)) != 1:
             raise ValueError("give exactly one of `path`, `nfs` and `managed: true`")
+        if self.storage_class is not None and not self.managed:
+            raise ValueError("`storage_class` is for a volume with `managed: true`")
         return self
 
 
@@ -239,13 +260,77 @@ class Budget(Strict):
     headroom: Size = Field(default=512 * 1024**2, description="left free on every GPU")
 
 
+class Gateway(Strict):
+    """A Gateway of the cluster, to which routes for `expose` are attached."""
+
+    name: NodeName = Field(description="of the Gateway")
+    namespace: Name | None = Field(default=None, description="where it is; the stack's own unless told")
+    section: NodeName | None = Field(default=None, description="the one of its listeners to attach to")
+
+
+class Repository(Strict):
+    """Where rendered files are kept, for the object that makes Argo CD or Flux apply them."""
+
+    url: Annotated[str, Field(pattern=r"^\S+$")] | None = Field(
+        default=None, description="of the git repository; Argo CD needs it"
+    )
+    path: Annotated[str, Field(pattern=r"^([A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*)?$")] = Field(
+        default="", description="folder in it that `render -o` writes to"
+    )
+    revision: str = Field(default="HEAD", description="branch or tag, for Argo CD")
+    source: NodeName = Field(default="flux-system", description="name of Flux's GitRepository")
+
+
+class Cluster(Strict):
+    """What is installed in a Kubernetes cluster."""
+
+    version: Annotated[str, Field(pattern=r"^1\.\d{1,3}$"), Form('such as "1.34", in quotes')] = Field(
+        default="1.34", description="its minor version; device claims need 1.34"
+    )
+    network: Literal["cilium", "other"] = Field(
+        default="other", description="its network plugin; Cilium's gateway needs a policy of its own"
+    )
+    load_balancer: Literal["cilium", "metallb"] | None = Field(
+        default=None, description="who gives services their fixed addresses; as `network` says, else metallb"
+    )
+    gpus: Literal["device-plugin", "claims"] = Field(
+        default="device-plugin",
+        description="how pods get cards: by number, or those that the stack names (dynamic resource allocation)",
+    )
+    runtime_class: NodeName | None = Field(
+        default="nvidia", description="of pods with NVIDIA cards; null if containers get them without"
+    )
+    gpu_namespace: Name = Field(
+        default="gpu-operator", description="where NVIDIA's device plugin reads its configuration"
+    )
+
+
 class Deploy(Strict):
     """How rendered files reach the machines."""
 
-    gitops: Literal["argocd", "flux", "none"] = "none"
-    secrets: Literal["sops", "external-secrets", "env-file", "sops-nix"] = "env-file"
+    gitops: Literal["argocd", "flux", "none"] = Field(
+        default="none", description="who applies what is rendered for Kubernetes"
+    )
+    secrets: Literal["sops", "external-secrets", "env-file", "sops-nix"] = Field(
+        default="env-file", description="where the values of secrets come from"
+    )
     hub_token: SecretRef | None = Field(default=None, description="a token to download gated models with")
-    gateway: dict[str, str] = {}
+    namespace: Name | None = Field(
+        default=None, description="namespace on Kubernetes; the stack's name unless told"
+    )
+    gateway: Gateway | None = Field(
+        default=None, description="the Gateway that answers for the host names under `expose`"
+    )
+    ingress_class: NodeName | None = Field(
+        default=None, description="class of the Ingress that does, where there is no `gateway`"
+    )
+    secret_store: NodeName | None = Field(
+        default=None, description="the ClusterSecretStore that holds secrets, with external-secrets"
+    )
+    repository: Repository | None = Field(
+        default=None, description="where Argo CD or Flux finds the rendered files"
+    )
+    cluster: Cluster = Field(default=Cluster(), description="what is installed in a Kubernetes cluster")
 
 
 class Stack(Strict):

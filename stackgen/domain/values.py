@@ -63,6 +63,13 @@ Name = Annotated[
 ]
 """A DNS label: it becomes a host name, a container name and a folder, in every target."""
 
+NodeName = Annotated[
+    str,
+    Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$", max_length=63),
+    Form("made of lower-case letters, digits and inner `-` and `.`, at most 63 in all"),
+]
+"""The name of something in a cluster that is not the stack's own."""
+
 ModelId = Annotated[
     str,
     Field(pattern=r"^[A-Za-z0-9_]([A-Za-z0-9._-]{0,62}[A-Za-z0-9_])?$"),

@@ -152,6 +152,8 @@ class Workload:
     """Linux capabilities without CAP_ that a container keeps, such as CHOWN; all others are taken away."""
     user: str | None = None
     """uid:gid inside the container; None = the image's own."""
+    offline: bool = False
+    """Whether it needs nothing but other services of the stack, so that the internet can be closed to it."""
 
     @property
     def path(self) -> YamlPath:
@@ -215,7 +217,7 @@ class Deployment:
     hosts: tuple[HostDeployment, ...]
     volumes: Mapping[str, Volume] = field(default_factory=dict)
     exclusive: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    """(group name, services) pairs."""
+    """(group name, services) pairs; where somebody must be first, the first is."""
     scenarios: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """(name, services) pairs: what is loaded together, where that is expected to fit."""
     downloads: tuple[Download, ...] = ()

@@ -77,6 +77,8 @@ def build(scope: Scope) -> dict[str, LinkedHost]:
             gpus=tuple(_link_gpu(scope, index, _long(gpu)) for index, gpu in enumerate(host.gpus)),
             ram=host.ram,
             address=host.address,
+            node=host.node,
+            sharing=host.gpu_sharing,
         )
         for name, host in scope.stack.hosts.items()
     }

@@ -30,7 +30,7 @@ class _Files:
             *("name", "engine", "image", "program", "entrypoint", "working_dir", "args"),
             *("env", "config_files", "mounts", "gpus", "workers", "ports", "listen"),
             *("health", "after", "exclusive", "expose", "memory_limit", "shm_size", "lock_memory"),
-            *("stop_grace", "read_only_root", "writable", "capabilities", "user"),
+            *("stop_grace", "read_only_root", "writable", "capabilities", "user", "offline"),
         }
     )
     rejects: Final = frozenset[str]()

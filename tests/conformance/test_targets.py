@@ -18,11 +18,21 @@ TARGETS: tuple[Target, ...] = tuple(registry.targets().values())
 MEANT_FOR_OTHERS = {
     **{(name, "program"): "the image knows its own program" for name in ("compose", "quadlet")},
     **{(name, "listen"): "a container has a network of its own" for name in ("compose", "nixos", "quadlet")},
+    ("compose", "program"): "the image knows its own program",
+    **{
+        (name, "listen"): "a container has a network of its own"
+        for name in ("compose", "kubernetes", "nixos")
+    },
+    **{
+        (name, "offline"): "nothing there closes the internet"
+        for name in ("compose", "files", "nixos", "systemd")
+    },
+    ("kubernetes", "program"): "the image knows its own program",
     ("nixos", "program"): "the image knows its own program; what has none is in tests/targets/test_nixos.py",
 }
 """What a target may pass over in silence, and why."""
 
-GOES_WITH = {"listen": "ports"}
+GOES_WITH = {"listen": "ports", "expose": "ports"}
 """Fields that mean nothing without another."""
 
 PAGES = {"clients"}

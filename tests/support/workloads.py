@@ -135,6 +135,7 @@ EVERY_FIELD: Mapping[str, Any] = {
     "writable": (PurePosixPath("/var/cache/maximal"),),
     "capabilities": ("CHOWN",),
     "user": "1000:1000",
+    "offline": True,
 }
 """A value for every field of Workload that is not its default."""
 

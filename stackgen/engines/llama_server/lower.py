@@ -54,6 +54,7 @@ def workload(planned: PlannedService, plan: Plan) -> Workload:
         health=Health(port=PORT, path="/health", tool="curl"),
         expose=service.expose,
         memory_limit=service.ram,
+        offline=True,
         lock_memory=any(_locks_memory(c.values) for c in cases),
         stop_grace=20 + max((c.number("stop-timeout", _CHILD_STOPS) for c in cases), default=_CHILD_STOPS),
         writable=(PurePosixPath("/tmp"), PurePosixPath("/root/.cache")),  # noqa: S108  inside the container

@@ -48,6 +48,7 @@ def workload(planned: PlannedService, plan: Plan) -> Workload:
         health=Health(port=PORT, path="/health", start_period=_LOAD) if service.models else None,
         expose=service.expose,
         memory_limit=service.ram,
+        offline=True,
         shm_size=8 * GIB,
         lock_memory=True,
         writable=(_SCRATCH,),

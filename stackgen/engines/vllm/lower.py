@@ -40,6 +40,7 @@ def workload(planned: PlannedService, start: int) -> Workload:
         health=Health(port=PORT, path="/health", start_period=start, tool="python3"),
         expose=service.expose,
         memory_limit=service.ram,
+        offline=True,
         # Its processes talk to each other through shared memory.
         shm_size=16 * GIB,
         stop_grace=60,

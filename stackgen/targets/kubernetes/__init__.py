@@ -1,0 +1,45 @@
+"""Deployment -> one namespace of a Kubernetes cluster: a kustomize folder per service below kubernetes/.
+
+Hosts of this platform are nodes of one cluster. Needs Kubernetes 1.31 or newer, kustomize 5.
+"""
+
+from typing import TYPE_CHECKING, Final
+
+from stackgen.domain.contracts import Rendered, Target
+
+if TYPE_CHECKING:
+    from stackgen.domain.workload import Deployment
+
+
+class _Kubernetes:
+    name: Final = "kubernetes"
+    summary: Final = "Kubernetes by kustomize, for Argo CD, Flux and kubectl"
+    platform: Final = True
+    handles: Final = frozenset(
+        {
+            *("name", "engine", "image", "program", "entrypoint", "working_dir", "args"),
+            *("env", "config_files", "mounts", "gpus", "workers", "ports", "listen"),
+            *(
+                "health",
+                "after",
+                "exclusive",
+                "expose",
+                "memory_limit",
+                "shm_size",
+                "lock_memory",
+                "stop_grace",
+            ),
+            *("read_only_root", "writable", "capabilities", "user", "offline"),
+        }
+    )
+    rejects: Final = frozenset[str]()
+
+    def render(self, deployment: "Deployment") -> Rendered:
+        """The objects of all hosts whose platform is kubernetes."""
+        # A stack names its platforms long before it is rendered, if it is at all.
+        from stackgen.targets.kubernetes.render import render
+
+        return render(deployment)
+
+
+TARGET: Final[Target] = _Kubernetes()

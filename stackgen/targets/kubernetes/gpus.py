@@ -1,0 +1,90 @@
+"""Cards that pods share by time, and cards that pods claim by name."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from stackgen.domain.linked import LinkedHost
+from stackgen.domain.target_defaults import of_vendor, present
+from stackgen.emit import yaml
+from stackgen.targets.kubernetes.cluster import Cluster, node_name
+from stackgen.targets.kubernetes.pod import GPU_RESOURCE, gpu_claim, priority_class
+from stackgen.targets.kubernetes.text import fitted
+
+
+def sharing(cluster: Cluster) -> dict[str, Any] | None:
+    """The configuration of NVIDIA's device plugin, an entry for each node whose cards are shared."""
+    shared = {name: host for name, host in cluster.hosts.items() if host.sharing is not None}
+    if not shared or cluster.installed.gpus != "device-plugin":
+        return None
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": cluster.meta(sharing_map(cluster), namespace=cluster.installed.gpu_namespace),
+        "data": {node_name(host): yaml.dump(_plugin(host)) for host in shared.values()},
+    }
+
+
+def sharing_map(cluster: Cluster) -> str:
+    """The name that the values of the device plugin must have."""
+    return fitted(f"{cluster.deployment.name}-device-plugin")
+
+
+def how_to_share(cluster: Cluster) -> Iterator[str]:
+    """What the device plugin and the nodes must be told, as a comment."""
+    yield f"Values of the GPU operator: devicePlugin.config.name={sharing_map(cluster)}; of the device plugin's own"
+    yield f"chart: config.name={sharing_map(cluster)}. And which entry is for which node:"
+    for host in cluster.hosts.values():
+        if host.sharing is not None:
+            yield f"  kubectl label node {node_name(host)} nvidia.com/device-plugin.config={node_name(host)}"
+
+
+def _plugin(host: LinkedHost) -> dict[str, Any]:
+    if host.sharing is None:
+        raise AssertionError(host.name)
+    shared = {
+        "renameByDefault": False,
+        # Two shares may be of the same card, and more of them are no more of it.
+        "failRequestsGreaterThanOne": True,
+        "resources": [{"name": GPU_RESOURCE["nvidia"], "replicas": host.sharing.replicas}],
+    }
+    if host.sharing.mode == "mps":
+        return {
+            "version": "v1",
+            "sharing": {"mps": {k: v for k, v in shared.items() if k != "failRequestsGreaterThanOne"}},
+        }
+    return {"version": "v1", "sharing": {"timeSlicing": shared}}
+
+
+def claims(cluster: Cluster) -> Iterator[dict[str, Any]]:
+    """A claim for each card of the stack that a service uses; services that name the same card share its claim."""
+    if cluster.installed.gpus != "claims":
+        return
+    used = sorted(
+        {
+            (cluster.places[w.name].host.name, gpu.index, gpu.uuid)
+            for w in cluster.workloads
+            for gpu in of_vendor(w.gpus, "nvidia")
+        }
+    )
+    for host, index, uuid in used:
+        selectors = [{"cel": {"expression": f"device.attributes['gpu.nvidia.com'].uuid == '{uuid}'"}}]
+        exactly = present({"deviceClassName": "gpu.nvidia.com", "selectors": selectors if uuid else None})
+        yield {
+            "apiVersion": "resource.k8s.io/v1",
+            "kind": "ResourceClaim",
+            "metadata": cluster.meta(gpu_claim(host, index)),
+            "spec": {"devices": {"requests": [{"name": "card", "exactly": exactly}]}},
+        }
+
+
+def priority(cluster: Cluster) -> dict[str, Any]:
+    """Pods with a card go first on their nodes."""
+    meta = cluster.meta(priority_class(cluster))
+    del meta["namespace"]
+    return {
+        "apiVersion": "scheduling.k8s.io/v1",
+        "kind": "PriorityClass",
+        "metadata": meta,
+        "value": 100000,
+        "description": "programs that hold a card of their node",
+    }

@@ -1,0 +1,116 @@
+"""How pods are reached: Services, fixed addresses on the LAN, routes for host names."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from stackgen.domain.linked import Exposure, Publication
+from stackgen.domain.target_defaults import present
+from stackgen.domain.workload import Workload
+from stackgen.targets.kubernetes.cluster import Cluster
+from stackgen.targets.kubernetes.controller import LEADER
+from stackgen.targets.kubernetes.text import duration, fitted, port_name
+
+ADDRESS: Final = {"cilium": "lbipam.cilium.io/ips", "metallb": "metallb.io/loadBalancerIPs"}
+"""The annotation by which a load balancer gives a service the address that it asks for."""
+
+
+def load_balancer(cluster: Cluster) -> str:
+    """Who gives out addresses."""
+    usual = "cilium" if cluster.installed.network == "cilium" else "metallb"
+    return cluster.installed.load_balancer or usual
+
+
+def services(workload: Workload, cluster: Cluster) -> Iterator[dict[str, Any]]:
+    """One for the cluster, and one for each address of the LAN."""
+    if not workload.ports:
+        return
+    inside = [{"name": port_name(p.name), "port": p.number, "targetPort": p.number} for p in workload.ports]
+    yield _service(workload.name, workload, cluster, inside)
+    published: dict[str, list[tuple[str, int, Publication]]] = {}
+    for port in workload.ports:
+        if port.publish and not port.publish.loopback:
+            published.setdefault(port.publish.address, []).append((port.name, port.number, port.publish))
+    for number, (address, ports) in enumerate(sorted(published.items())):
+        outside = [{"name": port_name(n), "port": p.port, "targetPort": inner} for n, inner, p in ports]
+        name = fitted(f"{workload.name}-lan{number or ''}")
+        annotations = {} if ports[0][2].everywhere else {ADDRESS[load_balancer(cluster)]: address}
+        yield _service(name, workload, cluster, outside, annotations)
+
+
+def _service(
+    name: str,
+    workload: Workload,
+    cluster: Cluster,
+    ports: list[dict[str, Any]],
+    annotations: dict[str, str] | None = None,
+) -> dict[str, Any]:
+    group = LEADER if workload.workers else {}
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": cluster.meta(name, cluster.labels(workload), annotations=annotations or {}),
+        "spec": present(
+            {
+                "type": "ClusterIP" if annotations is None else "LoadBalancer",
+                "selector": cluster.selector(workload.name) | group,
+                "ports": [port | {"protocol": "TCP"} for port in ports],
+            }
+        ),
+    }
+
+
+def route(workload: Workload, cluster: Cluster) -> dict[str, Any] | None:
+    """What leads from a host name to a service: by the Gateway if the stack names one, else by an Ingress."""
+    if workload.expose is None or not workload.ports:
+        return None
+    gateway = cluster.deployment.deploy.gateway
+    if gateway is None:
+        return _ingress(workload, workload.expose, cluster)
+    timeout = workload.expose.timeout
+    rule = present(
+        {
+            "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
+            "timeouts": {"request": duration(timeout), "backendRequest": duration(timeout)}
+            if timeout
+            else None,
+            "backendRefs": [{"name": workload.name, "port": workload.ports[0].number}],
+        }
+    )
+    parent = present(
+        {
+            "name": gateway.name,
+            "namespace": gateway.namespace or cluster.namespace,
+            "sectionName": gateway.section,
+        }
+    )
+    return {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "HTTPRoute",
+        "metadata": cluster.meta(workload.name, cluster.labels(workload)),
+        "spec": {"parentRefs": [parent], "hostnames": [workload.expose.hostname], "rules": [rule]},
+    }
+
+
+def _ingress(workload: Workload, expose: Exposure, cluster: Cluster) -> dict[str, Any]:
+    # Seconds between two reads and two writes; and a picture or a book must fit into a request.
+    waits = {
+        f"nginx.ingress.kubernetes.io/proxy-{way}-timeout": str(expose.timeout) for way in ("read", "send")
+    }
+    annotations = {"nginx.ingress.kubernetes.io/proxy-body-size": "0", **(waits if expose.timeout else {})}
+    backend = {"service": {"name": workload.name, "port": {"number": workload.ports[0].number}}}
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": cluster.meta(workload.name, cluster.labels(workload), annotations=annotations),
+        "spec": present(
+            {
+                "ingressClassName": cluster.deployment.deploy.ingress_class,
+                "rules": [
+                    {
+                        "host": expose.hostname,
+                        "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]},
+                    }
+                ],
+            }
+        ),
+    }

@@ -1,0 +1,139 @@
+"""Who may talk to whom: nobody, but for the paths that the stack needs."""
+
+from collections.abc import Iterator
+from ipaddress import ip_address
+from typing import Any, Final
+
+from stackgen.domain.target_defaults import present
+from stackgen.domain.workload import Port, Workload
+from stackgen.targets.kubernetes.cluster import Cluster, Job
+
+_PRIVATE: Final = {"0.0.0.0/0": ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"], "::/0": ["fc00::/7"]}
+_NAMESPACE: Final = "kubernetes.io/metadata.name"
+
+
+def common(cluster: Cluster) -> dict[str, Any]:
+    """Nothing comes in, nothing goes out but questions to the cluster's DNS."""
+    ports = [{"port": 53, "protocol": protocol} for protocol in ("UDP", "TCP")]
+    return _policy("default-deny", cluster, {}, egress=[{"to": [_namespace("kube-system")], "ports": ports}])
+
+
+def of_service(workload: Workload, cluster: Cluster) -> Iterator[dict[str, Any]]:
+    """The paths of one service."""
+    selector = cluster.selector(workload.name)
+    yield _policy(
+        workload.name,
+        cluster,
+        selector,
+        ingress=list(_ingress(workload, cluster)),
+        egress=list(_egress(workload, cluster)),
+    )
+    if _by_cilium(workload, cluster):
+        # Its gateway is no pod of a namespace, so no other policy can name it.
+        yield {
+            "apiVersion": "cilium.io/v2",
+            "kind": "CiliumNetworkPolicy",
+            "metadata": cluster.meta(f"{workload.name}-gateway", cluster.labels(workload)),
+            "spec": {
+                "endpointSelector": {"matchLabels": selector},
+                "ingress": [
+                    {
+                        "fromEntities": ["ingress"],
+                        "toPorts": [{"ports": [{"port": str(workload.ports[0].number), "protocol": "TCP"}]}],
+                    }
+                ],
+            },
+        }
+
+
+def of_download(job: Job, cluster: Cluster) -> dict[str, Any]:
+    """A download may ask the internet."""
+    selector = cluster.selector(job.workload.name)
+    return _policy(job.workload.name, cluster, selector, egress=[{"to": _internet(), "ports": [_tcp(443)]}])
+
+
+def _by_cilium(workload: Workload, cluster: Cluster) -> bool:
+    return bool(workload.expose and workload.ports) and cluster.installed.network == "cilium"
+
+
+def _ingress(workload: Workload, cluster: Cluster) -> Iterator[dict[str, Any]]:
+    if not workload.ports:
+        return
+    first = _tcp(workload.ports[0].number)
+    callers = cluster.called_by(workload.name)
+    if callers:
+        yield {
+            "from": [_pods(cluster, name) for name in callers],
+            "ports": [_tcp(p.number) for p in workload.ports],
+        }
+    if workload.expose and not _by_cilium(workload, cluster):
+        gateway = cluster.deployment.deploy.gateway
+        namespace = gateway and (gateway.namespace or cluster.namespace)
+        # Where the pods of an Ingress controller are, nothing tells.
+        yield {"from": [_namespace(namespace) if namespace else {"namespaceSelector": {}}], "ports": [first]}
+    if published := [port for port in workload.ports if _on_lan(port)]:
+        yield {"ports": [_tcp(port.number) for port in published]}
+    if workload.workers:
+        yield {"from": [_pods(cluster, workload.name)]}
+
+
+def _egress(workload: Workload, cluster: Cluster) -> Iterator[dict[str, Any]]:
+    for name in cluster.talks_to(workload):
+        if (found := cluster.local(name)) is not None:
+            if found.ports:
+                yield {"to": [_pods(cluster, name)], "ports": [_tcp(port.number) for port in found.ports]}
+        elif (outside := cluster.places[name].outside) is not None:
+            address, _, port = outside.rpartition(":")
+            yield present({"to": _hosts(address.strip("[]")), "ports": [_tcp(int(port))]})
+    if workload.workers:
+        yield {"to": [_pods(cluster, workload.name)]}
+    if not workload.offline:
+        yield {"to": _internet()}
+
+
+def _hosts(address: str) -> list[dict[str, Any]] | None:
+    """A host by its address; by name it may be anywhere."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return None
+    return [{"ipBlock": {"cidr": f"{found}/{found.max_prefixlen}"}}]
+
+
+def _on_lan(port: Port) -> bool:
+    return port.publish is not None and not port.publish.loopback
+
+
+def _internet() -> list[dict[str, Any]]:
+    return [{"ipBlock": {"cidr": cidr, "except": private}} for cidr, private in _PRIVATE.items()]
+
+
+def _namespace(name: str) -> dict[str, Any]:
+    return {"namespaceSelector": {"matchLabels": {_NAMESPACE: name}}}
+
+
+def _pods(cluster: Cluster, service: str) -> dict[str, Any]:
+    return {"podSelector": {"matchLabels": cluster.selector(service)}}
+
+
+def _tcp(port: int) -> dict[str, Any]:
+    return {"port": port, "protocol": "TCP"}
+
+
+def _policy(
+    name: str,
+    cluster: Cluster,
+    selector: dict[str, str],
+    ingress: list[dict[str, Any]] | None = None,
+    egress: list[dict[str, Any]] | None = None,
+) -> dict[str, Any]:
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": cluster.meta(name),
+        "spec": {
+            "podSelector": {"matchLabels": selector} if selector else {},
+            "policyTypes": ["Ingress", "Egress"],
+            **present({"ingress": ingress, "egress": egress}),
+        },
+    }

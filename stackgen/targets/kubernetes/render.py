@@ -1,0 +1,157 @@
+"""The documents of a cluster: a kustomize folder per service, and what they share beside them."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
+from typing import Any, Final
+
+from stackgen.domain.contracts import Rendered
+from stackgen.domain.document import Document, Format, Template, YamlStream
+from stackgen.domain.target_defaults import config_files, present
+from stackgen.domain.workload import Deployment, Workload
+from stackgen.targets.kubernetes import gitops, gpus, network, policy, secrets, storage
+from stackgen.targets.kubernetes.cluster import FOLDER, Cluster, cluster
+from stackgen.targets.kubernetes.controller import controller, download
+from stackgen.targets.kubernetes.findings import findings
+from stackgen.targets.kubernetes.pod import capabilities, config_map
+
+KUSTOMIZATION: Final = "kustomization.yaml"
+
+
+def render(deployment: Deployment) -> Rendered:
+    """Everything for the hosts of this platform."""
+    found = cluster(deployment)
+    if found is None:
+        return Rendered(())
+    return Rendered(documents=tuple(_documents(found)), diagnostics=tuple(findings(found)))
+
+
+def _documents(found: Cluster) -> Iterator[Document]:
+    shared = list(_shared(found))
+    folders = [*(w.name for w in found.workloads), *_download_folders(found)]
+    body = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [*(document.path.name for document in shared), *sorted(folders)],
+    }
+    yield _yaml(found, PurePosixPath(KUSTOMIZATION), body, _how_to_switch(found))
+    yield from shared
+    for workload in found.workloads:
+        yield from _service(workload, found)
+    yield from _downloads(found)
+    for name, example in secrets.examples(found).items():
+        path = PurePosixPath(secrets.EXAMPLES, f"{name}.yaml")
+        yield _yaml(found, path, example, secrets.how_to_fill(found, name))
+    if found.secrets and found.deployment.deploy.secrets == "env-file":
+        yield Document(path=FOLDER / ".gitignore", format=Format.TEXT, body=Template("kubernetes/gitignore"))
+    yield from gitops.documents(found)
+
+
+def _shared(found: Cluster) -> Iterator[Document]:
+    """What belongs to no single service."""
+    several: dict[str, Sequence[dict[str, Any]]] = {
+        "namespace.yaml": [_namespace(found)],
+        "network-policy.yaml": [policy.common(found)],
+        "priority-class.yaml": [gpus.priority(found)] if any(w.gpus for w in found.workloads) else [],
+        "storage.yaml": list(storage.objects(found)),
+        "gpu-claims.yaml": list(gpus.claims(found)),
+        "external-secrets.yaml": list(secrets.external(found)),
+    }
+    yield from (
+        _yaml(found, PurePosixPath(name), _stream(objects)) for name, objects in several.items() if objects
+    )
+    if plugin := gpus.sharing(found):
+        yield _yaml(found, PurePosixPath("device-plugin.yaml"), plugin, gpus.how_to_share(found))
+
+
+def _namespace(found: Cluster) -> dict[str, Any]:
+    meta = found.meta(found.namespace)
+    del meta["namespace"]
+    # What goes beyond the usual capabilities is not allowed at this level.
+    open_ = any(set(capabilities(workload)) - _BASELINE for workload in found.workloads)
+    meta["labels"]["pod-security.kubernetes.io/enforce"] = "privileged" if open_ else "baseline"
+    if found.deployment.deploy.gitops == "flux":
+        meta["annotations"]["kustomize.toolkit.fluxcd.io/prune"] = "disabled"
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": meta}
+
+
+_BASELINE: Final = frozenset(
+    {
+        *("AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE"),
+        *("SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"),
+    }
+)
+"""Capabilities that the level `baseline` of the pod security standards allows."""
+
+
+def _how_to_switch(found: Cluster) -> Iterator[str]:
+    for group, services in found.deployment.exclusive:
+        names = [name for name in services if found.local(name)]
+        if len(names) > 1:
+            running = ", ".join(name for name in names if name in found.up) or "none of them"
+            yield f"Only one of {', '.join(sorted(names))} may be up (exclusive group {group}): {running}, the first in"
+            yield "the stack file. To change over, put another first there and render anew; or, until somebody syncs:"
+            down = [name for name in names if name in found.up] or names[:1]
+            other = next(name for name in names if name not in down)
+            yield f"  kubectl -n {found.namespace} scale deployment {' '.join(down)} --replicas=0"
+            yield f"  kubectl -n {found.namespace} scale deployment {other} --replicas=1"
+
+
+def _service(workload: Workload, found: Cluster) -> Iterator[Document]:
+    folder = PurePosixPath(workload.name)
+    kind = "leaderworkerset" if workload.workers else "deployment"
+    parts: dict[str, Sequence[dict[str, Any]]] = {
+        kind: [controller(workload, found)],
+        "service": list(network.services(workload, found)),
+        "route": [found_route] if (found_route := network.route(workload, found)) else [],
+        "network-policy": list(policy.of_service(workload, found)),
+    }
+    files = {f"{name}.yaml": objects for name, objects in parts.items() if objects}
+    yield _yaml(found, folder / KUSTOMIZATION, _kustomization(workload, list(files), found))
+    yield from (_yaml(found, folder / name, _stream(objects)) for name, objects in files.items())
+    yield from config_files(workload, FOLDER / folder, found.origin, found.url)
+
+
+def _kustomization(workload: Workload, resources: list[str], found: Cluster) -> dict[str, Any]:
+    files = [file.name for file in workload.config_files]
+    flux = found.deployment.deploy.gitops == "flux"
+    return present(
+        {
+            "apiVersion": "kustomize.config.k8s.io/v1beta1",
+            "kind": "Kustomization",
+            "namespace": found.namespace,
+            "resources": resources,
+            "configMapGenerator": [{"name": config_map(workload), "files": files}] if files else None,
+            "generatorOptions": {"annotations": {"kustomize.toolkit.fluxcd.io/substitute": "disabled"}}
+            if files and flux
+            else None,
+        }
+    )
+
+
+def _download_folders(found: Cluster) -> list[str]:
+    return [_folder(index, job.workload.name, found) for index, job in enumerate(found.downloads)]
+
+
+def _folder(index: int, name: str, found: Cluster) -> str:
+    """The folder of a job; one volume may need several, on as many hosts."""
+    same = [i for i, job in enumerate(found.downloads) if job.workload.name == name]
+    return name if len(same) == 1 else f"{name}-{found.downloads[index].hosts[0]}"
+
+
+def _downloads(found: Cluster) -> Iterator[Document]:
+    for folder, job in zip(_download_folders(found), found.downloads, strict=True):
+        resources = ["job.yaml", "network-policy.yaml"]
+        base = PurePosixPath(folder)
+        yield _yaml(found, base / KUSTOMIZATION, _kustomization(job.workload, resources, found))
+        yield _yaml(found, base / "job.yaml", download(job, found))
+        yield _yaml(found, base / "network-policy.yaml", policy.of_download(job, found))
+        yield from config_files(job.workload, FOLDER / base, found.origin, found.url)
+
+
+def _stream(objects: Sequence[dict[str, Any]]) -> Any:
+    return objects[0] if len(objects) == 1 else YamlStream(tuple(objects))
+
+
+def _yaml(found: Cluster, path: PurePosixPath, body: Any, notes: Iterator[str] | None = None) -> Document:
+    header = (found.origin, *(notes or ()))
+    return Document(path=FOLDER / path, format=Format.YAML, header=header, body=body)
