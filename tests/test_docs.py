@@ -105,13 +105,6 @@ def test_no_engine_and_no_target_is_left_out(page: str) -> None:
     assert set(names) <= headings
 
 
-def test_what_no_target_reads_is_said_to_be_read_by_none() -> None:
-    sources = "".join(path.read_text("utf-8") for path in (ROOT / "stackgen" / "targets").rglob("*.py"))
-    sentence = "`gitops` and `gateway` are read by no target of this version."
-    read = [key for key in ("gitops", "gateway") if f"deploy.{key}" in sources]
-    assert (sentence in (ROOT / "docs" / "language.md").read_text("utf-8")) == (not read), read
-
-
 def cells(page: str, section: str, column: int = 0) -> list[str]:
     """What stands in code in one column of the first table of a section."""
     text = (ROOT / "docs" / page).read_text("utf-8").split(f"\n## {section}\n")[1].split("\n## ")[0]

@@ -2,28 +2,13 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from stackgen.domain import spelling
+from stackgen.domain.delivery import Deploy, SecretRef
+from stackgen.domain.strict import Strict as Strict  # noqa: PLC0414  engines take it from here
 from stackgen.domain.values import Duration, IpAddress, ModelId, Name, NodeName, Rate, Sha256, Size, Variable
 from stackgen.domain.wording import Form
-
-
-class Strict(BaseModel):
-    """No unknown keys, no conversions that nobody asked for."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
-
-
-class SecretRef(Strict):
-    """Where a secret lives; its value never stands in stack.yaml."""
-
-    name: Name = Field(description="name of the secret: a file or an object, depending on deploy.secrets")
-    key: Annotated[
-        str,
-        Field(pattern=r"^[A-Za-z0-9._-]{1,253}$"),
-        Form("made of letters, digits, `.`, `_` and `-`, at most 253 in all"),
-    ] = Field(default="value", description="entry inside the secret")
 
 
 class SecretValue(Strict):
@@ -66,7 +51,9 @@ class Sharing(Strict):
 class Host(Strict):
     """A machine: what it runs on it, and what it has."""
 
-    platform: str = Field(description="what runs services here: compose, kubernetes, nixos, quadlet or systemd")
+    platform: str = Field(
+        description="what runs services here: compose, kubernetes, nixos, quadlet or systemd"
+    )
     node: NodeName | None = Field(
         default=None, description="name of its Kubernetes node, if that is not the host's own"
     )
@@ -258,79 +245,6 @@ class Budget(Strict):
     """Safety margins."""
 
     headroom: Size = Field(default=512 * 1024**2, description="left free on every GPU")
-
-
-class Gateway(Strict):
-    """A Gateway of the cluster, to which routes for `expose` are attached."""
-
-    name: NodeName = Field(description="of the Gateway")
-    namespace: Name | None = Field(default=None, description="where it is; the stack's own unless told")
-    section: NodeName | None = Field(default=None, description="the one of its listeners to attach to")
-
-
-class Repository(Strict):
-    """Where rendered files are kept, for the object that makes Argo CD or Flux apply them."""
-
-    url: Annotated[str, Field(pattern=r"^\S+$")] | None = Field(
-        default=None, description="of the git repository; Argo CD needs it"
-    )
-    path: Annotated[str, Field(pattern=r"^([A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*)?$")] = Field(
-        default="", description="folder in it that `render -o` writes to"
-    )
-    revision: str = Field(default="HEAD", description="branch or tag, for Argo CD")
-    source: NodeName = Field(default="flux-system", description="name of Flux's GitRepository")
-
-
-class Cluster(Strict):
-    """What is installed in a Kubernetes cluster."""
-
-    version: Annotated[str, Field(pattern=r"^1\.\d{1,3}$"), Form('such as "1.34", in quotes')] = Field(
-        default="1.34", description="its minor version; device claims need 1.34"
-    )
-    network: Literal["cilium", "other"] = Field(
-        default="other", description="its network plugin; Cilium's gateway needs a policy of its own"
-    )
-    load_balancer: Literal["cilium", "metallb"] | None = Field(
-        default=None, description="who gives services their fixed addresses; as `network` says, else metallb"
-    )
-    gpus: Literal["device-plugin", "claims"] = Field(
-        default="device-plugin",
-        description="how pods get cards: by number, or those that the stack names (dynamic resource allocation)",
-    )
-    runtime_class: NodeName | None = Field(
-        default="nvidia", description="of pods with NVIDIA cards; null if containers get them without"
-    )
-    gpu_namespace: Name = Field(
-        default="gpu-operator", description="where NVIDIA's device plugin reads its configuration"
-    )
-
-
-class Deploy(Strict):
-    """How rendered files reach the machines."""
-
-    gitops: Literal["argocd", "flux", "none"] = Field(
-        default="none", description="who applies what is rendered for Kubernetes"
-    )
-    secrets: Literal["sops", "external-secrets", "env-file", "sops-nix"] = Field(
-        default="env-file", description="where the values of secrets come from"
-    )
-    hub_token: SecretRef | None = Field(default=None, description="a token to download gated models with")
-    namespace: Name | None = Field(
-        default=None, description="namespace on Kubernetes; the stack's name unless told"
-    )
-    gateway: Gateway | None = Field(
-        default=None, description="the Gateway that answers for the host names under `expose`"
-    )
-    ingress_class: NodeName | None = Field(
-        default=None, description="class of the Ingress that does, where there is no `gateway`"
-    )
-    secret_store: NodeName | None = Field(
-        default=None, description="the ClusterSecretStore that holds secrets, with external-secrets"
-    )
-    repository: Repository | None = Field(
-        default=None, description="where Argo CD or Flux finds the rendered files"
-    )
-    cluster: Cluster = Field(default=Cluster(), description="what is installed in a Kubernetes cluster")
 
 
 class Stack(Strict):

@@ -10,11 +10,12 @@ from enum import Enum
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
+from stackgen.domain.delivery import Deploy
 from stackgen.domain.diagnostic import YamlPath
 from stackgen.domain.document import Format
 from stackgen.domain.interface import Interface
 from stackgen.domain.linked import Exposure, LinkedGpu, LinkedHost, Publication, SecretKey
-from stackgen.domain.stack import Deploy, Volume
+from stackgen.domain.stack import Volume
 
 if TYPE_CHECKING:
     from stackgen.domain.fronts import Front

@@ -25,7 +25,7 @@ MEANT_FOR_OTHERS = {
     },
     **{
         (name, "offline"): "nothing there closes the internet"
-        for name in ("compose", "files", "nixos", "systemd")
+        for name in ("compose", "files", "nixos", "quadlet", "systemd")
     },
     ("kubernetes", "program"): "the image knows its own program",
     ("nixos", "program"): "the image knows its own program; what has none is in tests/targets/test_nixos.py",

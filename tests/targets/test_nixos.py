@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from stackgen.domain.delivery import Deploy
 from stackgen.domain.diagnostic import Diagnostic, Severity
 from stackgen.domain.document import NixExpr, NixFunction
 from stackgen.domain.linked import Publication, SecretKey
-from stackgen.domain.stack import Deploy, Volume
+from stackgen.domain.stack import Volume
 from stackgen.domain.units import GIB
 from stackgen.domain.workload import Deployment, HostDeployment, Mount, Port, ServiceUrl, Workload
 from stackgen.emit import to_text
@@ -93,7 +94,8 @@ class TestWhereAProgramRuns:
         assert "ExecStart" not in unit(found, "plain")["serviceConfig"]
 
     @pytest.mark.parametrize(
-        "field", [f.name for f in fields(Workload) if f.name not in ("image", "entrypoint", "expose")]
+        "field",
+        [f.name for f in fields(Workload) if f.name not in ("image", "entrypoint", "expose", "offline")],
     )
     def test_a_plain_service_answers_every_field(self, field: str) -> None:
         """Conformance looks at containers; this is the other half."""

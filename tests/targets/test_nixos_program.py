@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from stackgen import app
+from stackgen.domain.delivery import Deploy
 from stackgen.domain.diagnostic import has_errors
-from stackgen.domain.stack import Deploy, Volume
+from stackgen.domain.stack import Volume
 from stackgen.domain.workload import Deployment
 from stackgen.emit import to_text
 from stackgen.targets.nixos import TARGET

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Final
 
+from stackgen.domain.delivery import Cluster as Installed
 from stackgen.domain.downloads import jobs
 from stackgen.domain.linked import LinkedHost, SecretKey
 from stackgen.domain.reach import places, urls
 from stackgen.domain.site import Site
-from stackgen.domain.stack import Cluster as Installed
 from stackgen.domain.target_defaults import present
 from stackgen.domain.workload import Deployment, HostDeployment, ServiceUrl, Workload
 from stackgen.targets.kubernetes.text import fitted, hashed

@@ -7,7 +7,7 @@ from stackgen.domain.target_defaults import after_elsewhere, of_vendor, unreacha
 from stackgen.domain.workload import Workload
 from stackgen.targets.kubernetes import storage
 from stackgen.targets.kubernetes.cluster import PLATFORM, Cluster
-from stackgen.targets.kubernetes.pod import GPU_RESOURCE
+from stackgen.targets.kubernetes.container import GPU_RESOURCE
 from stackgen.targets.kubernetes.text import KEY, SERVICE
 
 

@@ -3,8 +3,8 @@
 from pathlib import PurePosixPath
 from typing import Any
 
+from stackgen.domain.delivery import Repository
 from stackgen.domain.document import Document, Format
-from stackgen.domain.stack import Repository
 from stackgen.domain.target_defaults import present
 from stackgen.targets.kubernetes.cluster import FOLDER, Cluster
 from stackgen.targets.kubernetes.secrets import KEPT

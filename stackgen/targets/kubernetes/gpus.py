@@ -7,7 +7,8 @@ from stackgen.domain.linked import LinkedHost
 from stackgen.domain.target_defaults import of_vendor, present
 from stackgen.emit import yaml
 from stackgen.targets.kubernetes.cluster import Cluster, node_name
-from stackgen.targets.kubernetes.pod import GPU_RESOURCE, gpu_claim, priority_class
+from stackgen.targets.kubernetes.container import GPU_RESOURCE, gpu_claim
+from stackgen.targets.kubernetes.pod import priority_class
 from stackgen.targets.kubernetes.text import fitted
 
 

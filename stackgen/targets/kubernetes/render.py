@@ -10,9 +10,9 @@ from stackgen.domain.target_defaults import config_files, present
 from stackgen.domain.workload import Deployment, Workload
 from stackgen.targets.kubernetes import gitops, gpus, network, policy, secrets, storage
 from stackgen.targets.kubernetes.cluster import FOLDER, Cluster, cluster
+from stackgen.targets.kubernetes.container import capabilities, config_map
 from stackgen.targets.kubernetes.controller import controller, download
 from stackgen.targets.kubernetes.findings import findings
-from stackgen.targets.kubernetes.pod import capabilities, config_map
 
 KUSTOMIZATION: Final = "kustomization.yaml"
 

@@ -20,7 +20,7 @@ class _Quadlet:
             *("name", "engine", "image", "program", "entrypoint", "working_dir", "args"),
             *("env", "config_files", "mounts", "gpus", "ports", "listen"),
             *("health", "after", "exclusive", "memory_limit", "shm_size", "lock_memory", "stop_grace"),
-            *("read_only_root", "writable", "capabilities", "user"),
+            *("read_only_root", "writable", "capabilities", "user", "offline"),
         }
     )
     rejects: Final = frozenset({"expose", "workers"})

@@ -1,0 +1,140 @@
+"""Workload -> its container, closed by default."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any, Final
+
+from stackgen.domain.linked import SecretKey
+from stackgen.domain.reach import resolve
+from stackgen.domain.target_defaults import cuda_order, of_vendor, present
+from stackgen.domain.workload import EnvValue, GroupFact, Health, Workload
+from stackgen.targets.kubernetes.cluster import Cluster
+from stackgen.targets.kubernetes.text import digest, fitted, literal, port_name, quantity
+
+GPU_RESOURCE: Final[Mapping[str, str]] = {"nvidia": "nvidia.com/gpu", "amd": "amd.com/gpu"}
+"""What the device plugins of the vendors call a card."""
+CONFIG: Final = "config"
+_GROUP: Final = {
+    GroupFact.LEADER: "$(LWS_LEADER_ADDRESS)",
+    GroupFact.SIZE: "$(LWS_GROUP_SIZE)",
+    GroupFact.RANK: "$(LWS_WORKER_INDEX)",
+}
+_SLOWEST_START: Final = 300
+"""Seconds that a program gets at least: images are unpacked, disks are slow."""
+TMP: Final = PurePosixPath("/tmp")  # noqa: S108  in the container
+
+
+def container(workload: Workload, cluster: Cluster, args: Sequence[str | GroupFact]) -> dict[str, Any]:
+    health = workload.health
+    return present(
+        {
+            "name": workload.name,
+            "image": workload.image,
+            "command": [literal(word) for word in workload.entrypoint],
+            "args": [
+                *map(literal, workload.args),
+                *(_GROUP[word] if isinstance(word, GroupFact) else literal(word) for word in args),
+            ],
+            "workingDir": str(workload.working_dir) if workload.working_dir else None,
+            "env": environment(cuda_order(workload.gpus) | dict(workload.env), cluster),
+            "ports": [
+                {"name": port_name(port.name), "containerPort": port.number} for port in workload.ports
+            ],
+            "resources": _resources(workload, cluster),
+            **(_probes(health) if health else {}),
+            "securityContext": closed(capabilities(workload), read_only=workload.read_only_root),
+            "volumeMounts": list(_mounts(workload)),
+        }
+    )
+
+
+def capabilities(workload: Workload) -> tuple[str, ...]:
+    """Those that are left to it."""
+    return tuple(sorted({*workload.capabilities, *(("IPC_LOCK",) if workload.lock_memory else ())}))
+
+
+def closed(capabilities: Sequence[str], *, read_only: bool) -> dict[str, Any]:
+    return {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": read_only,
+        "capabilities": {"drop": ["ALL"], **({"add": list(capabilities)} if capabilities else {})},
+    }
+
+
+def environment(env: Mapping[str, EnvValue], cluster: Cluster) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "valueFrom": {"secretKeyRef": {"name": value.name, "key": value.key}}}
+        if isinstance(value, SecretKey)
+        else {"name": name, "value": literal(resolve(value, cluster.url))}
+        for name, value in env.items()
+    ]
+
+
+def _resources(workload: Workload, cluster: Cluster) -> dict[str, Any]:
+    limits: dict[str, str] = {}
+    if workload.memory_limit is not None:
+        limits["memory"] = quantity(workload.memory_limit)
+    claims = gpu_claims(workload, cluster)
+    for vendor, resource in GPU_RESOURCE.items():
+        # Names of single cards are unknown to device plugins: they hand out any of them.
+        if (count := len(of_vendor(workload.gpus, vendor))) and not (claims and vendor == "nvidia"):
+            limits[resource] = str(count)
+    return present(
+        {"requests": dict(limits), "limits": limits, "claims": [{"name": name} for name in claims]}
+    )
+
+
+def _probes(health: Health) -> dict[str, Any]:
+    ask = {"httpGet": {"path": health.path, "port": health.port}, "timeoutSeconds": health.timeout}
+    patience = max(health.start_period, _SLOWEST_START)
+    return {
+        "startupProbe": ask | {"periodSeconds": 10, "failureThreshold": -(-patience // 10)},
+        "readinessProbe": ask | {"periodSeconds": health.interval, "failureThreshold": 3},
+        "livenessProbe": ask | {"periodSeconds": health.interval, "failureThreshold": 6},
+    }
+
+
+def scratch(workload: Workload) -> list[PurePosixPath]:
+    folders = {*workload.writable, *((TMP,) if workload.read_only_root else ())}
+    return sorted(folders - {mount.target for mount in workload.mounts})
+
+
+def _mounts(workload: Workload) -> Iterator[dict[str, Any]]:
+    for mount in workload.mounts:
+        read_only = {"readOnly": True} if mount.read_only else {}
+        yield {"name": volume_name(mount.volume), "mountPath": str(mount.target), **read_only}
+    for file in workload.config_files:
+        # A mount of one file never changes in a running pod; the hash in the name restarts it instead.
+        yield {"name": CONFIG, "mountPath": str(file.target), "subPath": file.name, "readOnly": True}
+    for folder in scratch(workload):
+        yield {"name": scratch_name(folder), "mountPath": str(folder)}
+    if workload.shm_size is not None:
+        yield {"name": "shm", "mountPath": "/dev/shm"}  # noqa: S108
+
+
+def volume_name(volume: str) -> str:
+    """The name of a volume inside a pod, which no other kind of mount has."""
+    return fitted(f"volume-{volume}")
+
+
+def scratch_name(folder: PurePosixPath) -> str:
+    plain = "-".join(part for part in str(folder).lower().split("/") if part.isascii() and part.isalnum())
+    return fitted(f"scratch-{plain}-{digest(str(folder), 4)}")
+
+
+def gpu_claims(workload: Workload, cluster: Cluster) -> list[str]:
+    """The claims for the cards that the stack names; none where the device plugin hands out any of them."""
+    if cluster.installed.gpus == "device-plugin":
+        return []
+    host = cluster.places[workload.name].host.name
+    return [gpu_claim(host, gpu.index) for gpu in of_vendor(workload.gpus, "nvidia")]
+
+
+def gpu_claim(host: str, index: int) -> str:
+    """The name of the claim for one card."""
+    return f"{fitted(host, 50)}-gpu-{index}"
+
+
+def config_map(workload: Workload) -> str:
+    """The name by which kustomize knows it; it adds a hash, so that a change restarts the pods."""
+    return f"{workload.name}-config"
