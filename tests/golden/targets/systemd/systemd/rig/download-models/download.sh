@@ -20,7 +20,8 @@ first_pause=${DOWNLOAD_PAUSE:-5}
 quiet=--silent
 [ ! -t 2 ] || quiet=--progress-bar
 
-# Calls a function for each file: its address, below the hub if it has no host, then bytes, hash, place below the folder.
+# Calls a function for each file: its address, below the hub if it has no host, or text: and what to write into it;
+# then bytes, hash, place below the folder.
 # shellcheck disable=SC2016 # a $ in a name is meant
 for_each_file() {
     "$1" owner/Coder-GGUF/resolve/efefefefefefefefefefefefefefefefefefefef/a%20b.gguf 7 sha256:abababababababababababababababababababababababababababababababab 'owner/Coder-GGUF/a b.gguf'
@@ -47,13 +48,17 @@ hash_of() { # path, a hash of the kind that is wanted
     esac
 }
 
-is_there() { # bytes, hash, place
-    [ -f "$folder/$3" ] && [ "$(size_of "$folder/$3")" = "$1" ] && grep -qxF "$2 $1 $3" "$state/verified"
+is_there() { # address, bytes, hash, place
+    case $1 in
+        # What has been written here before may be older than what is proven.
+        text:*) [ -f "$folder/$4" ] && [ "$(hash_of "$folder/$4" "$3")" = "$3" ] ;;
+        *) [ -f "$folder/$4" ] && [ "$(size_of "$folder/$4")" = "$2" ] && grep -qxF "$3 $2 $4" "$state/verified" ;;
+    esac
 }
 
 missing=0 lacking=0
 count() {
-    if ! is_there "$2" "$3" "$4"; then
+    if ! is_there "$@"; then
         lacking=$((lacking + 1))
         have=$(size_of "$folder/$4.part")
         if [ -f "$folder/$4" ] && [ "$(size_of "$folder/$4")" = "$2" ]; then have=$2; fi
@@ -110,9 +115,17 @@ transfer() { # address, bytes, path of the part
 }
 
 fetch() {
-    if is_there "$2" "$3" "$4"; then return; fi
+    if is_there "$@"; then return; fi
     file=$folder/$4
     mkdir -p "${file%/*}"
+    case $1 in
+        text:*)
+            say "writing $4"
+            printf %s "${1#text:}" >"$file.part"
+            mv -f "$file.part" "$file"
+            return
+            ;;
+    esac
     if [ -f "$file" ] && [ "$(size_of "$file")" = "$2" ]; then
         say "reading $4 to see whether it is the locked file"
         [ "$(hash_of "$file" "$3")" = "$3" ] || die "$file is not the locked file; move it away and run this again"
