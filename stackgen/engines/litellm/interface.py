@@ -18,7 +18,7 @@ def interface(service: LinkedService, others: Mapping[str, Interface]) -> Interf
     found = routes.routes(service, others)
     aliases = routes.aliases(options, found)
     return Interface(
-        apis={Api.OPENAI: "/v1"},
+        apis={Api.OPENAI: "/v1", Api.ANTHROPIC: ""},
         models=tuple(_model(name, group, aliases) for name, group in routes.by_name(found).items()),
         key=master_key(service),
         scrapes=(Scrape(path="/metrics/", authorized=True),) if options.metrics else (),

@@ -34,6 +34,8 @@ _OFFLINE: Final = {
     )
 }
 """What LiteLLM would fetch from the internet, as it came with the package; nothing else goes out by itself."""
+_ANTHROPIC: Final = {"LITELLM_USE_CHAT_COMPLETIONS_URL_FOR_ANTHROPIC_MESSAGES": "True"}
+"""Else it answers Anthropic's clients by way of /v1/responses, which few servers have."""
 
 _MODES: Final[Mapping[Task, str]] = {
     Task.CHAT: "chat",
@@ -75,6 +77,7 @@ def _environment(service: LinkedService, found: tuple[Route, ...]) -> dict[str, 
     own = master_key(service)
     return {
         **_OFFLINE,
+        **_ANTHROPIC,
         **({MASTER_KEY: own} if own else {}),
         **{name: defaults.secret_key(value) for name, value in secrets.items() if value},
         **keys,
@@ -140,6 +143,7 @@ def _deployment(service: LinkedService, route: Route) -> dict[str, Any]:
 
 def _router(service: LinkedService, found: tuple[Route, ...]) -> dict[str, Any]:
     options: LitellmOptions = service.options
+    aliases = routes.aliases(options, found)
     return present(
         {
             "routing_strategy": options.routing_strategy,
@@ -151,11 +155,16 @@ def _router(service: LinkedService, found: tuple[Route, ...]) -> dict[str, Any]:
             "allowed_fails": options.allowed_fails,
             "cooldown_time": options.cooldown_time,
             "max_fallbacks": options.max_fallbacks,
-            "fallbacks": [{name: list(others)} for name, others in options.fallbacks.items()],
-            "context_window_fallbacks": [
-                {name: list(others)} for name, others in options.context_window_fallbacks.items()
-            ],
-            "default_fallbacks": list(options.default_fallbacks),
-            "model_group_alias": routes.aliases(options, found),
+            "fallbacks": _pairs(options.fallbacks, aliases),
+            "context_window_fallbacks": _pairs(options.context_window_fallbacks, aliases),
+            "default_fallbacks": [aliases.get(name, name) for name in options.default_fallbacks],
+            "model_group_alias": aliases,
         }
     )
+
+
+def _pairs(given: Mapping[str, list[str]], aliases: Mapping[str, str]) -> list[dict[str, list[str]]]:
+    """Fallbacks by every name that clients use: LiteLLM looks for them under the alias that was asked for."""
+    pairs = {name: [aliases.get(target, target) for target in targets] for name, targets in given.items()}
+    further = {alias: pairs[name] for alias, name in aliases.items() if name in pairs}
+    return [{name: targets} for name, targets in (pairs | further).items()]

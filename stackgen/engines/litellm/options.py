@@ -10,9 +10,9 @@ from stackgen.domain.wording import Form
 
 PublicName = Annotated[
     str,
-    # `*` would make it a pattern that takes in every other name.
-    Field(pattern=r"^[^\s*]([^*\r\n\t]*[^\s*])?$", max_length=200),
-    Form("a name without `*`, and without blanks around it"),
+    # `*` makes it a pattern that takes in other names, and at `,` LiteLLM cuts what a client asks for in two.
+    Field(pattern=r"^[^\s*,]([^*,\r\n\t]*[^\s*,])?$", max_length=200),
+    Form("a name without `*` and `,`, and without blanks around it"),
 ]
 RouteName = Annotated[
     str, Field(pattern=r"^[^/\s]+/.*\S$"), Form("`service/model`, such as llama/qwen3-coder")

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from stackgen.domain import spelling
 from stackgen.domain.diagnostic import Diagnostic, YamlPath, did_you_mean, error, warning
 from stackgen.domain.interface import Interface
 from stackgen.domain.linked import LinkedService, LinkedStack, ModelRequest
@@ -119,6 +120,19 @@ def no_way_to_ask(this: Case) -> Iterator[Diagnostic]:
                 f"LiteLLM cannot ask `{route.service}` for {route.model.task.value} with `{route.model.id}`: "
                 f"it speaks {one_of(spoken, 'and') if spoken else 'no protocol that is known'}",
                 f"leave `{route.label}` out of `uses`, or give services.{route.service} the OpenAI API",
+            )
+
+
+def unusable_names(this: Case) -> Iterator[Diagnostic]:
+    """Ids that LiteLLM takes for two names, or for a pattern."""
+    for route in this.found:
+        if "," in route.name or "*" in route.name:
+            new = spelling.model_id(route.name) or "NAME"
+            yield error(
+                "litellm/name",
+                route.path,
+                f"nobody can ask LiteLLM for `{route.name}`: at `,` it sees two names, and in `*` a pattern",
+                f"options: {{names: {{{new}: '{route.label}'}}}}",
             )
 
 
@@ -255,6 +269,7 @@ def never_together(this: Case) -> Iterator[Diagnostic]:
 RULES: Final = (
     nothing_behind,
     no_way_to_ask,
+    unusable_names,
     unknown_names,
     same_name,
     route_twice,

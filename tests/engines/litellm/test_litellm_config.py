@@ -5,7 +5,7 @@ from stackgen.domain.linked import SecretKey
 from stackgen.domain.workload import ServiceUrl
 from stackgen.engines.litellm import ENGINE, Litellm
 from tests.support.engines import planned, service
-from tests.support.litellm import BEHIND, config, gateway, lowered, model, openai, plan
+from tests.support.gateway import BEHIND, config, gateway, lowered, model, openai, plan
 
 OLLAMA = Interface(
     apis={Api.OLLAMA: "", Api.OPENAI: "/v1"},
@@ -103,6 +103,15 @@ def test_fallbacks_are_lists_of_single_pairs() -> None:
     assert settings["default_fallbacks"] == ["tiny"]
 
 
+def test_who_asks_for_an_alias_has_the_same_fallbacks() -> None:
+    linked = gateway(
+        "aliases: {gpt-4: coder, cheap: tiny}, fallbacks: {coder: [cheap]}, context_window_fallbacks: {tiny: [gpt-4]}"
+    )
+    settings = config(linked)["router_settings"]
+    assert settings["fallbacks"] == [{"coder": ["tiny"]}, {"gpt-4": ["tiny"]}]
+    assert settings["context_window_fallbacks"] == [{"tiny": ["coder"]}, {"cheap": ["coder"]}]
+
+
 def test_keys_are_references_only() -> None:
     behind = {
         "my-llama": openai(model("coder"), key=SecretKey("llama", "api-key")),
@@ -152,7 +161,7 @@ def test_figures_only_for_those_who_have_the_key() -> None:
 def test_others_see_its_names_its_key_and_its_slowest_model() -> None:
     linked = gateway("names: {big: llama/coder}, aliases: {gpt-4: big}")
     offered = plan(linked).interfaces["gateway"]
-    assert offered.apis == {Api.OPENAI: "/v1"}
+    assert offered.apis == {Api.OPENAI: "/v1", Api.ANTHROPIC: ""}
     assert {m.id: (m.aliases, m.context) for m in offered.models} == {
         "big": (("gpt-4",), 32768),
         "nano": ((), 8192),

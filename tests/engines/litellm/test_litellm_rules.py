@@ -10,7 +10,7 @@ from stackgen.domain.linked import SecretKey
 from stackgen.domain.stack import Service
 from stackgen.engines.litellm import ENGINE
 from tests.support.engines import kinds, service
-from tests.support.litellm import BEHIND, LLAMA, SMALL, findings, gateway, model, openai
+from tests.support.gateway import BEHIND, LLAMA, SMALL, findings, gateway, model, openai
 
 BASE = "services.gateway."
 
@@ -47,6 +47,7 @@ def test_a_gpu_and_a_salt_for_nothing() -> None:
         ({"drop_param": True}, "drop_param"),
         ({"routing_strategy": "weighted-pick"}, "routing_strategy"),
         ({"names": {"a*": "llama/coder"}}, "names.a*"),
+        ({"names": {"a, b": "llama/coder"}}, "names.a, b"),
         ({"names": {"a": "llama"}}, "names.a"),
         ({"fallbacks": {"a": "b"}}, "fallbacks.a"),
         ({"fallbacks": [{"a": ["b"]}]}, "fallbacks"),
@@ -82,6 +83,14 @@ def test_a_protocol_that_litellm_does_not_speak() -> None:
         "ollama": Interface(apis={Api.OLLAMA: ""}, models=(ServedModel(id="r", task=Task.RERANK),)),
     }
     assert "rerank" in only(findings(gateway(uses="[ollama]"), rerank), "litellm/protocol").message
+
+
+def test_an_id_that_clients_cannot_ask_for() -> None:
+    behind = {"llama": openai(model("a, b"), model("all/*"))}
+    found = findings(gateway(uses="[llama]"), behind)
+    assert places(found, "litellm/name") == ["uses.models[0]", "uses.models[0]"]
+    assert found[0].hint == "options: {names: {a-b: 'llama/a, b'}}"
+    assert findings(gateway("names: {a: 'llama/a, b', all: 'llama/all/*'}", "[llama]"), behind) == []
 
 
 def test_names_that_lead_nowhere() -> None:
