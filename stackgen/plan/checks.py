@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from stackgen.domain.diagnostic import Diagnostic, error, warning
+from stackgen.domain.diagnostic import Diagnostic, did_you_mean, error, warning
 from stackgen.domain.plan import KnownModel, Plan
 from stackgen.domain.units import show_size
 
@@ -25,6 +25,7 @@ def run(plan: Plan) -> Iterable[Diagnostic]:
     """Everything that the whole plan has wrong, except GPU memory."""
     for rule in (
         host_ram,
+        models_of_gateways,
         scenario_expectations,
         volume_sizes,
         unclaimed_gpus,
@@ -46,6 +47,25 @@ def host_ram(plan: Plan) -> Iterable[Diagnostic]:
                 f"and has {show_size(ledger.ram)}",
                 "keep fewer weights on the host, lower `cache_ram`, or load fewer models at once",
             )
+
+
+def models_of_gateways(plan: Plan) -> Iterable[Diagnostic]:
+    """`gateway/model` under `uses`, of which only the plan knows whether the gateway offers it."""
+    for service in plan.stack.services.values():
+        for role, references in service.uses.items():
+            for used, model in references:
+                behind = plan.stack.services[used]
+                if model is None or any(use.id == model for use in behind.models):
+                    continue
+                offered = plan.interfaces[used].models if used in plan.interfaces else ()
+                names = [name for served in offered for name in (served.id, *served.aliases)]
+                if model not in names:
+                    yield error(
+                        "plan/unknown-model",
+                        (*service.path, "uses", role),
+                        f"`{used}` offers no model `{model}`",
+                        did_you_mean(model, names) or f"it offers: {', '.join(names) or 'nothing'}",
+                    )
 
 
 def scenario_expectations(plan: Plan) -> Iterable[Diagnostic]:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from stackgen.domain.contracts import Engine
+from stackgen.domain.contracts import Engine, Gateway
 from stackgen.domain.diagnostic import Diagnostic, YamlPath, did_you_mean, error, warning
 from stackgen.domain.linked import LinkedScenario, MeasuredUse
 from stackgen.domain.stack import Stack
@@ -51,11 +51,13 @@ def _no_role(engine: Engine, role: str, path: YamlPath) -> Diagnostic:
 
 
 def _check_use(scope: Scope, user: str, role: str, text: str, path: YamlPath) -> Iterator[Diagnostic]:
-    if found := unresolved(scope.stack, text, path):
+    used = reference(text).service
+    engine = scope.stack.services[used].engine if used in scope.stack.services else ""
+    gateway = engine in scope.engines and isinstance(scope.engines[engine], Gateway)
+    # What a gateway offers follows from what is behind it, which the plan knows.
+    if found := unresolved(scope.stack, used if gateway else text, path):
         yield found
         return
-    used = reference(text).service
-    engine = scope.stack.services[used].engine
     if used == user:
         yield error("link/use-cycle", path, f"`{user}` cannot use itself")
     elif engine in scope.engines and not _fills(scope, user, engine, role):

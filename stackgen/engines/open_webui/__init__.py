@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from stackgen.domain.workload import Workload
 
 
-class _OpenWebui:
+class OpenWebui:
     name: Final = "open-webui"
     summary: Final = "Open WebUI, the page where people chat"
     volume_roles: Final = {"data": Role(description="accounts, chats and documents")}
@@ -48,6 +48,13 @@ class _OpenWebui:
             yield from finding(service)
         yield from defaults.declared_findings(service)
 
+    def connections(self, service: PlannedService, plan: Plan) -> Iterable[Diagnostic]:
+        """Keys that are missing, and answers that come too late."""
+        from stackgen.engines.open_webui.connections import CONNECTIONS
+
+        for finding in CONNECTIONS:
+            yield from finding(service.linked, plan.interfaces)
+
     def demand(self, service: LinkedService, known: Mapping[str, KnownModel]) -> Demand:
         """What it declares: only its CUDA images use a GPU."""
         return defaults.declared_demand(service)
@@ -66,7 +73,7 @@ class _OpenWebui:
         """The official image, told by its environment where everything is."""
         from stackgen.engines.open_webui.lower import workload
 
-        return workload(service)
+        return workload(service, plan)
 
 
-ENGINE: Final[Engine] = _OpenWebui()
+ENGINE: Final[Engine] = OpenWebui()
