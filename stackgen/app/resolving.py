@@ -1,22 +1,24 @@
 """Requests to lock entries: listings and headers are asked for side by side, each once."""
 
+import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import BoundedSemaphore, Lock, Thread
-from typing import Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from stackgen.domain.diagnostic import Diagnostic, error
 from stackgen.domain.facts import ModelFacts
 from stackgen.domain.header import GgufHeader
 from stackgen.domain.linked import LinkedModel, ModelRequest
-from stackgen.domain.lock import LockedFile, LockEntry, Pin, TensorGroup
-from stackgen.domain.units import show_size
+from stackgen.domain.lock import LockedFile, LockEntry, Pin
+from stackgen.domain.units import MIB, show_size
+from stackgen.facts import hf
 from stackgen.facts.derive import derive
 from stackgen.facts.keys import FactsError
 from stackgen.formats import gguf, safetensors
-from stackgen.formats.errors import FormatError
+from stackgen.formats.errors import FormatError, Truncated
 from stackgen.io import cache
 from stackgen.io.client import FetchError
 from stackgen.io.headers import Fetched, Parse
@@ -26,6 +28,8 @@ K = TypeVar("K")
 T = TypeVar("T")
 CONNECTIONS = 24
 """At once: enough for every model of a stack, so that the slowest alone decides."""
+MAX_CONFIG: Final = 4 * MIB
+"""Those in use have some KiB."""
 
 
 class Source(Protocol):
@@ -65,6 +69,7 @@ class Resolver:
         self.pins: dict[tuple[str | None, ...], Future[Pin]] = {}
         self.gguf: dict[str, Future[GgufHeader]] = {}
         self.safetensors: dict[str, Future[tuple[safetensors.Tensor, ...]]] = {}
+        self.configs: dict[str, Future[dict[str, Any]]] = {}
 
     def resolve(
         self, models: Sequence[LinkedModel]
@@ -98,6 +103,8 @@ class Resolver:
                 self._once(self.gguf, _key(pin, file), partial(read, _gguf_parser()))
             if file.path.endswith(".safetensors"):
                 self._once(self.safetensors, _key(pin, file), partial(read, _parse_safetensors))
+            if file is _config_of(selection):
+                self._once(self.configs, _key(pin, file), partial(read, _parse_config))
         return pin, selection
 
     def _header(self, source: Source, pin: Pin, file: LockedFile, parse: Parse[T]) -> T:
@@ -117,12 +124,13 @@ class Resolver:
             pin, selection = chosen.result()
             if selection.diagnostics:
                 return None, selection.diagnostics
+            facts, sees = self._snapshot(pin, selection)
             entry = LockEntry(
                 request=model.request._replace(catalog=None),
                 pin=replace(pin, files=selection.files),
-                facts=self._facts(pin, selection.weights),
-                mmproj=self._projector(pin, selection.mmproj),
-                tensors=self._tensors(pin, selection),
+                facts=facts or self._facts(pin, selection.weights),
+                mmproj=sees or self._projector(pin, selection.mmproj),
+                tensors=safetensors.groups(self._tensors(pin, selection)),
             )
         except FetchError as exc:
             return None, (error(exc.kind, (*model.path, model.request.source[0]), str(exc), exc.hint),)
@@ -153,10 +161,24 @@ class Resolver:
         header = self.gguf[_key(pin, file)].result()
         return header.file_bytes - header.header_bytes
 
-    def _tensors(self, pin: Pin, selection: Selection) -> tuple[TensorGroup, ...]:
+    def _snapshot(self, pin: Pin, selection: Selection) -> tuple[ModelFacts | None, int | None]:
+        """Facts of a repository of safetensors, and the bytes of its parts that see or hear. Raises FetchError.
+
+        None for what is no language model, such as a diffusion program's.
+        """
+        file = _config_of(selection)
+        if file is None:
+            return None, None
+        try:
+            facts, other = hf.derive(self.configs[_key(pin, file)].result(), self._tensors(pin, selection))
+        except FactsError:
+            return None, None
+        return facts, other or None
+
+    def _tensors(self, pin: Pin, selection: Selection) -> tuple[safetensors.Tensor, ...]:
         """What the safetensors files hold, all together. Raises FetchError."""
         files = [f for f in selection.files if f.path.endswith(".safetensors")]
-        return safetensors.groups(tuple(t for f in files for t in self.safetensors[_key(pin, f)].result()))
+        return tuple(t for f in files for t in self.safetensors[_key(pin, f)].result())
 
 
 def _beside(work: Callable[[], T]) -> Future[T]:
@@ -190,6 +212,29 @@ def _gguf_parser() -> Parse[GgufHeader]:
         return gguf.parse_header(data, file_size=file_size, passed=passed)
 
     return parse
+
+
+def _config_of(selection: Selection) -> LockedFile | None:
+    """The file that describes a whole repository of safetensors; where single files are asked for, there is none."""
+    return next((f for f in selection.others if f.path == "config.json" and not selection.weights), None)
+
+
+def _parse_config(data: memoryview, file_size: int | None) -> dict[str, Any]:
+    """All of a JSON file. Raises FormatError, or Truncated until all of it is there."""
+    size = file_size or len(data)
+    if size > MAX_CONFIG:
+        raise FormatError(
+            f"a config.json of {show_size(size)}; more than {show_size(MAX_CONFIG)} is taken for damage"
+        )
+    if len(data) < size:
+        raise Truncated(size)
+    try:
+        config = json.loads(bytes(data))
+    except (ValueError, RecursionError) as exc:
+        raise FormatError("not JSON") from exc
+    if not isinstance(config, dict):
+        raise FormatError("not a JSON object")
+    return config
 
 
 def _parse_safetensors(data: memoryview, file_size: int | None) -> tuple[safetensors.Tensor, ...]:

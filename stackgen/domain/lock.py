@@ -145,4 +145,8 @@ def folder_of(request: ModelRequest) -> PurePosixPath:
     """Where the files of a request go below the volume."""
     if request.ollama is not None:
         return PurePosixPath("ollama", *ollama_name(request.ollama))
-    return PurePosixPath(request.repo or "")
+    repo = request.repo or ""
+    if request.revision and not (request.quant or request.file or request.files):
+        # Branches of one repository hold the same model in several sizes, under the same names.
+        return PurePosixPath(f"{repo}-{request.revision.replace('/', '-')}")
+    return PurePosixPath(repo)

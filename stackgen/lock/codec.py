@@ -99,6 +99,7 @@ def _facts(facts: ModelFacts) -> dict[str, Any]:
         "parameter_count": facts.parameter_count,
         "file_bytes": facts.file_bytes,
         "n_layer_nextn": facts.n_layer_nextn,
+        **({} if facts.format == "gguf" else {"format": facts.format}),
         "traits": list(facts.traits),
         "hyperparameters": {k: list(v) if isinstance(v, tuple) else v for k, v in facts.hyperparameters},
         "weights": [_weight(w) for w in facts.weights],

@@ -80,6 +80,8 @@ class FakeHub(ThreadingHTTPServer):
         """By `owner/name:tag`, for `/v2/`: (type of a part, its file), as Ollama's registry serves them."""
         self.big: dict[str, int] = {}
         """Sizes of files, by `owner/name/path`, that end in zeros which are not on disk."""
+        self.branches = {"main"}
+        """All of them have the same files."""
         self.lock = threading.Lock()
         self._known: dict[tuple[str, int, int], tuple[str, str]] = {}
 
@@ -226,7 +228,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._error(404 if token else 401, "RepoNotFound", "Repository not found")
         elif name in self.server.gated and token != self.server.token:
             self._error(403 if token else 401, "GatedRepo", f"Access to model {name} is restricted")
-        elif revision not in ("main", self.server.commit(name)):
+        elif revision not in (*self.server.branches, self.server.commit(name)):
             self._error(404, "RevisionNotFound", f"Invalid rev id: {revision}")
         else:
             return True

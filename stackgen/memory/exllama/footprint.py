@@ -94,7 +94,10 @@ def _pieces(facts: ModelFacts, params: ExllamaParams) -> list[Piece]:
         )
         for index, layer in enumerate(facts.layers[: facts.n_trunk])
     ]
-    return [*layers, Piece(sum(w.size for w in facts.weights if w.name not in EMBEDDING))]
+    head = sum(w.size for w in facts.weights if w.name not in EMBEDDING)
+    if "output.weight" not in facts.by_name and (embedding := facts.by_name.get("token_embd.weight")):
+        head += embedding.size  # a second copy, for the output
+    return [*layers, Piece(head)]
 
 
 def _gpu_weights(layer: Layer, index: int, params: ExllamaParams) -> int:
