@@ -91,3 +91,6 @@ class Deploy(Strict):
         default=None, description="where Argo CD or Flux finds the rendered files"
     )
     cluster: Cluster = Field(default=Cluster(), description="what is installed in a Kubernetes cluster")
+    nixos_modules: list[Name] = Field(
+        default=[], description="services that NixOS runs by the modules of nixpkgs, in place of images"
+    )

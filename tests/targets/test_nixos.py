@@ -406,3 +406,45 @@ class TestDownloads:
         assert {d.path: d.body for d in TARGET.render(self.FOUND).documents}[example] == {"HF_TOKEN": ""}
         job = self.job(Volume(path="/srv"))["serviceConfig"]
         assert job["EnvironmentFile"] == ["/var/lib/secrets/home/download-models.env"]
+
+
+class TestModules:
+    """Modules of nixpkgs, at most one of each on a host."""
+
+    def findings(self, *workloads: Workload, **volumes: Volume) -> list[tuple[str, str | int]]:
+        names = [w.name for w in workloads]
+        found = on_nixos(*workloads, **({"volumes": volumes} if volumes else {}))
+        told = TARGET.render(replace(found, deploy=Deploy(nixos_modules=names))).diagnostics
+        return [(finding.kind, finding.path[-1]) for finding in told]
+
+    PORT = (Port(name="http", number=8080),)
+
+    def test_one_of_each(self) -> None:
+        one, two = workload("a", ports=self.PORT), workload("b", ports=self.PORT)
+        assert self.findings(one) == []
+        assert self.findings(one, two) == [("nixos/no-module", 1)]
+
+    def test_not_for_every_engine(self) -> None:
+        assert self.findings(SEARCH) == [("nixos/no-module", 0)]
+
+    def test_for_services_that_there_are(self) -> None:
+        found = replace(on_nixos(SEARCH), deploy=Deploy(nixos_modules=["nobody"]))
+        assert [finding.kind for finding in findings(found)] == ["nixos/no-module"]
+
+    @pytest.mark.parametrize(
+        ("volume", "read_only", "kinds"),
+        [
+            (Volume(managed=True), False, []),
+            (Volume(path="/srv"), True, []),
+            (Volume(path="/srv"), False, [("nixos/module-volume", "x")]),
+        ],
+    )
+    def test_they_keep_their_own_data(self, volume: Volume, read_only: bool, kinds: list[Any]) -> None:
+        mount = Mount(volume="x", target=PurePosixPath("/x"), read_only=read_only)
+        assert self.findings(workload(ports=self.PORT, mounts=(mount,)), x=volume) == kinds
+
+    def test_secrets_of_sops_restart_the_unit_of_the_module(self) -> None:
+        chat = workload("chat", engine="open-webui", ports=self.PORT, env={"KEY": SecretKey("a", "b")})
+        deploy = Deploy(nixos_modules=["chat"], secrets="sops-nix")
+        found = body(replace(on_nixos(chat), deploy=deploy))
+        assert found["sops"]["templates"]["open-webui.env"]["restartUnits"] == ["open-webui.service"]

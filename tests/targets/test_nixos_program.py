@@ -193,6 +193,36 @@ def test_a_download_runs_and_is_shut_in(tmp_path: Path, deploy: Deploy) -> None:
     assert exposure("home-download-models.service", tmp_path / "root") <= 2.1
 
 
+BY_MODULES = on_nixos(home(), deploy=Deploy(nixos_modules=["llama", "chat", "ollama"]), downloads=(DOWNLOAD,))
+
+
+def test_modules_of_nixpkgs_run_what_the_stack_asks_them_for(tmp_path: Path) -> None:
+    configs = {module.parent.name: units.evaluate(module) for module in modules(BY_MODULES, tmp_path)}
+    services = configs["rig"]["services"]
+    assert services["llama-cpp"]["modelsPreset"]["coder"] == {
+        "model": "/models/coder.gguf",
+        "ctx-size": 262144,
+    }
+    assert services["llama-cpp"]["extraFlags"] == ["--models-max", "1"]
+    # Search and ComfyUI are containers, and come in by their bridge.
+    assert (services["open-webui"]["host"], services["open-webui"]["port"]) == ("0.0.0.0", 3000)  # noqa: S104
+    assert services["llama-cpp"]["host"] == "192.168.10.20"
+    assert configs["small"]["services"]["ollama"]["port"] == 11434
+    for name, config in configs.items():
+        found = units.units(config)
+        units.install(found, tmp_path / name)
+        assert {unit: said for unit in found if (said := verify(unit, tmp_path / name))} == {}
+    unit = configs["rig"]["systemd"]["services"]["llama-cpp"]
+    assert unit["conflicts"] == ["home-comfyui.service"]
+    assert unit["wantedBy"] == []
+    assert "home-download-models.service" in unit["requires"]
+    assert "--gpu 0=" in unit["preStart"]
+    assert unit["serviceConfig"]["BindReadOnlyPaths"][0] == "/mnt/home/models:/models"
+    chat = configs["rig"]["systemd"]["services"]["open-webui"]
+    assert chat["serviceConfig"]["EnvironmentFile"] == ["/var/lib/secrets/home/chat.env"]
+    assert chat["environment"]["OPENAI_API_BASE_URLS"].startswith("http://192.168.10.20:8080/v1")
+
+
 def test_config_files_come_from_beside_the_module(tmp_path: Path) -> None:
     [module] = modules(DEPLOYMENTS["everything"], tmp_path)
     module.with_name("maximal").joinpath("presets.ini").unlink()

@@ -4,17 +4,18 @@ Needs NixOS 25.11: `serviceName`, `networks`, `devices` and `capabilities` of oc
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from stackgen.domain.contracts import Rendered, Target
 from stackgen.domain.document import Document, Format, NixFunction, Template
-from stackgen.domain.listening import LOOPBACK, on_hosts, published_address
+from stackgen.domain.listening import on_hosts
 from stackgen.domain.site import sites
 from stackgen.domain.systemd import GATE
 from stackgen.domain.target_defaults import config_files
-from stackgen.domain.workload import Deployment, HostDeployment, Workload
+from stackgen.domain.workload import Deployment, Listen, Workload
 from stackgen.targets.nixos.findings import findings
-from stackgen.targets.nixos.machine import Machine, is_native
+from stackgen.targets.nixos.machine import MODULES, Machine, address_of
 from stackgen.targets.nixos.module import body
 
 
@@ -34,7 +35,7 @@ class _Nixos:
 
     def render(self, deployment: Deployment) -> Rendered:
         """One module for each host whose platform is nixos."""
-        machines = sites(Machine, on_hosts(deployment, _address_of), self.name)
+        machines = sites(Machine, _on_hosts(deployment), self.name)
         return Rendered(
             documents=tuple(document for machine in machines for document in _documents(machine)),
             diagnostics=tuple(finding for machine in machines for finding in findings(machine)),
@@ -44,13 +45,23 @@ class _Nixos:
 TARGET: Final[Target] = _Nixos()
 
 
-def _address_of(host: HostDeployment, workload: Workload) -> str | None:
-    if host.host.platform != TARGET.name or not is_native(workload):
-        return None
-    address = published_address(host, workload)
-    beside_containers = not all(map(is_native, host.workloads))
-    # Containers come in by their bridge; the firewall keeps everybody else out.
-    return "0.0.0.0" if beside_containers and address == LOOPBACK else address  # noqa: S104
+def _on_hosts(deployment: Deployment) -> Deployment:
+    """The deployment with programs of the host where the stack wants a module of nixpkgs."""
+    by_module = deployment.deploy.nixos_modules
+
+    def native(workload: Workload) -> Workload:
+        if workload.name not in by_module or workload.engine not in MODULES:
+            return workload
+        # Every module can be told where to listen.
+        return replace(workload, image="", user=None, capabilities=(), listen=workload.listen or Listen())
+
+    hosts = (
+        replace(host, workloads=tuple(map(native, host.workloads)))
+        if host.host.platform == TARGET.name
+        else host
+        for host in deployment.hosts
+    )
+    return on_hosts(replace(deployment, hosts=tuple(hosts)), address_of)
 
 
 def _documents(machine: Machine) -> Iterator[Document]:

@@ -16,7 +16,7 @@ from stackgen.domain.target_defaults import (
 )
 from stackgen.domain.workload import Workload
 from stackgen.emit.unit import why_not_word
-from stackgen.targets.nixos.machine import Machine, is_native
+from stackgen.targets.nixos.machine import MODULES, Machine, is_native
 
 _PROGRAM = re.compile(r"(/[A-Za-z0-9._+-]+)+")
 
@@ -29,12 +29,15 @@ def findings(machine: Machine) -> Iterator[Diagnostic]:
         yield from spread(workload)
         yield from _gpus(workload, machine)
         yield from after_elsewhere(workload, machine)
-        if is_native(workload):
+        if machine.module(workload.name):
+            yield from _module(workload, machine)
+        elif is_native(workload):
             yield from _native(workload)
     yield from same_port([w for w in machine.workloads if is_native(w)])
     yield from paths(machine)
     yield from mount_options(machine, "fileSystems")
     yield from _managed(machine)
+    yield from _modules(machine)
 
 
 def why_not_native(workload: Workload) -> str | None:
@@ -75,3 +78,31 @@ def _managed(machine: Machine) -> Iterator[Diagnostic]:
                 "a plain service and a container cannot share storage that the platform provides",
                 f"{name}: {{path: /srv/{name}}}",
             )
+
+
+def _module(workload: Workload, machine: Machine) -> Iterator[Diagnostic]:
+    for mount in workload.mounts:
+        if not mount.read_only and machine.folder_of(mount.volume):
+            yield error(
+                "nixos/module-volume",
+                ("volumes", mount.volume),
+                f"the module of nixpkgs for `{workload.name}` keeps its data in a place of its own",
+                f"{mount.volume}: {{managed: true}}",
+            )
+
+
+def _modules(machine: Machine) -> Iterator[Diagnostic]:
+    """Modules that nixpkgs does not have, or that two services would share."""
+    taken: dict[str, str] = {}
+    for index, name in enumerate(machine.deployment.deploy.nixos_modules):
+        path = ("deploy", "nixos_modules", index)
+        if name not in machine.places:
+            yield error("nixos/no-module", path, f"there is no service `{name}`", "leave it out")
+        elif (workload := machine.local(name)) is None:
+            continue
+        elif (module := machine.module(name)) is None:
+            message = f"nixpkgs has no module for the engine `{workload.engine}` that could run `{name}`"
+            yield error("nixos/no-module", path, message, f"one of {', '.join(MODULES)}; else an image")
+        elif (other := taken.setdefault(module, name)) != name:
+            message = f"`{name}` and `{other}` would both be services.{module}, of which a host has one"
+            yield error("nixos/no-module", path, message, "leave one of them to its image")

@@ -1,21 +1,40 @@
 """What all parts of one NixOS host share: where a program runs, and how it reaches others."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
 
 from stackgen.domain.document import NixExpr
+from stackgen.domain.listening import LOOPBACK, published_address
 from stackgen.domain.reach import UrlOf
 from stackgen.domain.unit_host import UnitHost, beside, on_the_host, shortened
-from stackgen.domain.workload import ConfigFile, ServiceUrl, Workload
+from stackgen.domain.workload import ConfigFile, HostDeployment, ServiceUrl, Workload
 from stackgen.emit.nix import string
 
 _LONGEST_INTERFACE: Final = 15
+MODULES: Final[Mapping[str, str]] = {
+    "litellm": "litellm",
+    "llama-server": "llama-cpp",
+    "ollama": "ollama",
+    "open-webui": "open-webui",
+}
+"""The modules of nixpkgs by engine; a module's name is that of its unit, so each runs once on a host."""
 
 
 def is_native(workload: Workload) -> bool:
     """Whether it runs as a plain systemd service: what has no image can only do so."""
     return not workload.image
+
+
+def address_of(host: HostDeployment, workload: Workload) -> str | None:
+    """The address on which a program of a host listens; None for a container."""
+    if host.host.platform != "nixos" or not is_native(workload):
+        return None
+    address = published_address(host, workload)
+    beside_containers = not all(map(is_native, host.workloads))
+    # Containers come in by their bridge; the firewall keeps everybody else out.
+    return "0.0.0.0" if beside_containers and address == LOOPBACK else address  # noqa: S104
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,6 +50,16 @@ class Machine(UnitHost):
     def containers(self) -> list[Workload]:
         """Those that run in a container."""
         return [workload for workload in self.workloads if not is_native(workload)]
+
+    def module(self, service: str) -> str | None:
+        """The module of nixpkgs that runs a service, if the stack asks for it."""
+        workload = self.local(service)
+        wanted = workload is not None and service in self.deployment.deploy.nixos_modules
+        return MODULES.get(workload.engine) if workload and wanted else None
+
+    def unit(self, service: str) -> str:
+        """Name of a service's unit, without its ending."""
+        return self.module(service) or UnitHost.unit(self, service)
 
     @property
     def network(self) -> str:

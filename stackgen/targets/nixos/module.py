@@ -4,10 +4,12 @@ from typing import Any, Final
 
 from stackgen.domain.document import NixExpr
 from stackgen.domain.target_defaults import present
+from stackgen.domain.workload import Workload
 from stackgen.emit import shell
 from stackgen.targets.nixos.container import container
 from stackgen.targets.nixos.download import download
 from stackgen.targets.nixos.machine import Machine, is_native
+from stackgen.targets.nixos.modules import around_module, by_module
 from stackgen.targets.nixos.native import native
 from stackgen.targets.nixos.secrets import sops
 from stackgen.targets.nixos.unit import around_container
@@ -22,6 +24,7 @@ def body(machine: Machine) -> dict[str, Any]:
         {
             "virtualisation": _virtualisation(machine),
             "hardware": _hardware(machine),
+            "services": _modules(machine),
             "systemd": present({"services": _services(machine)}),
             "fileSystems": _file_systems(machine),
             "networking": _networking(machine),
@@ -46,12 +49,20 @@ def _services(machine: Machine) -> dict[str, Any]:
     network = {f"{machine.deployment.name}-network": _network(machine)} if machine.containers else {}
     return (
         network
-        | {
-            machine.unit(w.name): native(w, machine) if is_native(w) else around_container(w, machine)
-            for w in machine.workloads
-        }
+        | {machine.unit(w.name): _service(w, machine) for w in machine.workloads}
         | {machine.unit(job.name): download(job, machine) for job in machine.jobs}
     )
+
+
+def _modules(machine: Machine) -> dict[str, Any]:
+    found = ((w, machine.module(w.name)) for w in machine.workloads)
+    return {module: by_module(w, machine, module) for w, module in found if module and w.ports}
+
+
+def _service(workload: Workload, machine: Machine) -> dict[str, Any]:
+    if module := machine.module(workload.name):
+        return around_module(workload, machine, module)
+    return native(workload, machine) if is_native(workload) else around_container(workload, machine)
 
 
 def _network(machine: Machine) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def native(workload: Workload, machine: Machine) -> dict[str, Any]:
         unit
         | {
             "wantedBy": None if workload.exclusive else ["multi-user.target"],
-            "environment": _environment(workload, machine),
+            "environment": environment(workload, machine),
             "path": [*unit.get("path", ()), *([NixExpr("pkgs.curl")] if health else [])],
             # The unit counts as started, and what waits for it starts, when the program answers.
             "postStart": f"{shell.join(until_it_answers(health))}\n" if health else None,
@@ -55,7 +55,8 @@ def _service(workload: Workload, machine: Machine) -> dict[str, Any]:
     )
 
 
-def _environment(workload: Workload, machine: Machine) -> dict[str, str]:
+def environment(workload: Workload, machine: Machine) -> dict[str, str]:
+    """The variables of a program of the host that are no secrets."""
     plain = {name: value for name, value in workload.env.items() if not isinstance(value, SecretKey)}
     visible = visible_devices(workload.gpus)
     if of_vendor(workload.gpus, "nvidia"):

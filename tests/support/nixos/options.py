@@ -78,7 +78,24 @@ CONTAINER: Final[Mapping[str, Schema]] = {
     "podman": {"sdnotify": one_of("conmon", "healthy", "container"), "user": text},
 }
 
+
+def anything(value: Any) -> bool:
+    return True
+
+
+_LISTENS: Final[Mapping[str, Schema]] = {"enable": boolean, "host": text, "port": port}
+
 OPTIONS: Final[Schema] = {
+    "services": {
+        "litellm": {**_LISTENS, "settings": {ANY_NAME: anything}},
+        "llama-cpp": {
+            **_LISTENS,
+            "extraFlags": list_of(text),
+            "modelsPreset": {ANY_NAME: {ANY_NAME: anything}},
+        },
+        "ollama": _LISTENS,
+        "open-webui": _LISTENS,
+    },
     "virtualisation": {
         "oci-containers": {"backend": one_of("podman", "docker"), "containers": {ANY_NAME: CONTAINER}}
     },

@@ -50,10 +50,60 @@ let
     } // (if (c.podman.sdnotify or "") == "healthy" then { Delegate = true; } else { });
   };
   containers = config.virtualisation.oci-containers.containers or { };
+
+  # What the modules of nixpkgs for single programs set, as far as a generated module can collide with it.
+  # Facts: NixOS/nixpkgs, nixos/modules/services/misc/{llama-cpp,ollama,litellm,open-webui}.nix.
+  store = "/nix/store/00000000000000000000000000000000";
+  closed = { DynamicUser = true; PrivateTmp = true; PrivateUsers = true; ProtectHome = true; LockPersonality = true; };
+  cuda = [ "char-nvidiactl" "char-nvidia-caps" "char-nvidia-frontend" "char-nvidia-uvm" ];
+  programs = {
+    llama-cpp = o: {
+      serviceConfig = closed // {
+        Type = "idle";
+        ExecStart = "${store}-llama-cpp/bin/llama-server --host ${o.host} --port ${toString o.port} ${b.concatStringsSep " " (o.extraFlags or [ ])}";
+        Restart = "on-failure";
+        RestartSec = 300;
+        PrivateDevices = false;
+        RestrictAddressFamilies = [ "AF_INET" "AF_INET6" "AF_UNIX" ];
+      };
+    };
+    ollama = o: {
+      environment = { HOME = "/var/lib/ollama"; OLLAMA_MODELS = "/var/lib/ollama/models"; OLLAMA_HOST = "${o.host}:${toString o.port}"; };
+      serviceConfig = closed // {
+        Type = "exec";
+        ExecStart = "${store}-ollama/bin/ollama serve";
+        StateDirectory = [ "ollama" ];
+        DevicePolicy = "closed";
+        DeviceAllow = cuda;
+      };
+    };
+    litellm = o: {
+      environment = { LITELLM_NON_ROOT = "true"; };
+      serviceConfig = closed // {
+        ExecStart = "${store}-litellm/bin/litellm --host ${o.host} --port ${toString o.port}";
+        EnvironmentFile = [ ];
+        StateDirectory = [ "litellm" ];
+        DevicePolicy = "closed";
+      };
+    };
+    open-webui = o: {
+      environment = { DATA_DIR = "."; STATIC_DIR = "."; HF_HOME = "."; };
+      serviceConfig = closed // {
+        ExecStart = "${store}-open-webui/bin/open-webui serve --host ${o.host} --port ${toString o.port}";
+        EnvironmentFile = [ ];
+        StateDirectory = "open-webui";
+        DevicePolicy = "closed";
+      };
+    };
+  };
+  enabled = b.filter (name: (config.services or { }) ? ${name}) (b.attrNames programs);
+  program = name: { description = "the module ${name}"; wantedBy = [ "multi-user.target" ]; after = [ "network.target" ]; }
+    // programs.${name} config.services.${name};
 in
 {
   # The generated module may have no containers, and then sets nothing here.
   virtualisation = { };
   systemd.services = b.listToAttrs
-    (map (name: { name = containers.${name}.serviceName; value = unit name containers.${name}; }) (b.attrNames containers));
+    (map (name: { name = containers.${name}.serviceName; value = unit name containers.${name}; }) (b.attrNames containers)
+      ++ map (name: { inherit name; value = program name; }) enabled);
 }
