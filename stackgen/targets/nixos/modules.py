@@ -45,6 +45,8 @@ OPTIONS: Final[Mapping[str, Options]] = {
     "litellm": Options(config="settings"),
     "open-webui": Options(own=frozenset({"DATA_DIR", "HF_HOME", "HOST", "PORT", "STATIC_DIR"})),
 }
+_WINS: Final = ("Restart", "RestartSec", "TimeoutStartSec", "TimeoutStopSec")
+"""What some of them set, and we know better."""
 _FROM_OURS: Final = (
     "MemoryMax",
     "LimitMEMLOCK",
@@ -89,10 +91,7 @@ def around_module(workload: Workload, machine: Machine, module: str) -> dict[str
             "wantedBy": NixExpr("lib.mkForce [ ]") if workload.exclusive else None,
             "environment": {name: forced(value) for name, value in variables.items()},
             "serviceConfig": {
-                **{
-                    key: forced(ours[key])
-                    for key in ("Restart", "RestartSec", "TimeoutStartSec", "TimeoutStopSec")
-                },
+                **{key: forced(ours[key]) for key in _WINS},
                 **{key: ours[key] for key in _FROM_OURS if key in ours},
                 **present({"EnvironmentFile": environment_files(workload, machine)}),
             },
