@@ -85,15 +85,14 @@ def around_module(workload: Workload, machine: Machine, module: str) -> dict[str
         for name, value in environment(workload, machine).items()
         if name not in OPTIONS[module].own | secret
     }
+    service: dict[str, Any] = {key: forced(ours[key]) for key in _WINS}
+    service |= {key: ours[key] for key in _FROM_OURS if key in ours}
+    service |= present({"EnvironmentFile": environment_files(workload, machine)})
     return present(
         unit
         | {
             "wantedBy": NixExpr("lib.mkForce [ ]") if workload.exclusive else None,
             "environment": {name: forced(value) for name, value in variables.items()},
-            "serviceConfig": {
-                **{key: forced(ours[key]) for key in _WINS},
-                **{key: ours[key] for key in _FROM_OURS if key in ours},
-                **present({"EnvironmentFile": environment_files(workload, machine)}),
-            },
+            "serviceConfig": service,
         }
     )
