@@ -49,6 +49,8 @@ class Scrape:
     parameters: tuple[tuple[str, str], ...] = ()
     authorized: bool = False
     """Whether the service's key must be sent along."""
+    gpu_memory: str | None = None
+    """An expression for the memory in use on each GPU of the service's host, in bytes, by the label `gpu`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 from stackgen.domain.linked import LinkedHost, Publication
-from stackgen.domain.workload import Deployment, Joined, ServiceUrl, Workload
+from stackgen.domain.workload import Deployment, Joined, ServiceAddress, ServiceUrl, Workload
 
 UrlOf = Callable[[ServiceUrl], str]
 
@@ -68,10 +68,12 @@ def bracketed(address: str) -> str:
 
 
 def resolve(value: Any, url_of: UrlOf) -> Any:
-    """The value with every ServiceUrl and Joined in it as text, however deep they stand."""
+    """The value with every ServiceUrl, ServiceAddress and Joined in it as text, however deep they stand."""
     match value:
         case ServiceUrl():
             return url_of(value)
+        case ServiceAddress():
+            return url_of(ServiceUrl(service=value.service)).removeprefix("http://")
         case Joined():
             return "".join(part if isinstance(part, str) else url_of(part) for part in value.parts)
         case Mapping():

@@ -29,6 +29,13 @@ class ServiceUrl:
     path: str = ""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServiceAddress:
+    """`host:port` of another service of the stack, for config files that take no URL."""
+
+    service: str
+
+
 @dataclass(frozen=True, slots=True)
 class Joined:
     """Parts put together to one string, such as a list of URLs."""
@@ -41,7 +48,7 @@ EnvValue = str | SecretKey | ServiceUrl | Joined
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ConfigFile:
-    """A file that the program reads. Leaves of `body` may be ServiceUrl or Joined."""
+    """A file that the program reads. Leaves of `body` may be ServiceUrl, ServiceAddress or Joined."""
 
     name: str
     target: PurePosixPath

@@ -143,7 +143,8 @@ class _Caddy:
             program="caddy",
             entrypoint=("caddy",),
             args=("run", "--config", str(CADDYFILE), "--adapter", "caddyfile"),
-            env=defaults.environment(linked, {}),
+            # As the image says, for those who run the program without it.
+            env=defaults.environment(linked, {"XDG_DATA_HOME": "/data", "XDG_CONFIG_HOME": "/config"}),
             config_files=(
                 ConfigFile(
                     name=CADDYFILE.name,

@@ -1,0 +1,63 @@
+"""Prometheus as a workload: the official image, its two files, and the keys that it sends along."""
+
+from pathlib import PurePosixPath
+from typing import Final
+
+from stackgen.domain import engine_defaults as defaults
+from stackgen.domain.document import Format
+from stackgen.domain.linked import SecretKey
+from stackgen.domain.plan import Plan, PlannedService
+from stackgen.domain.workload import ConfigFile, Health, Listen, Port, Workload
+from stackgen.engines.prometheus.config import RULES, config
+from stackgen.engines.prometheus.options import PrometheusOptions
+from stackgen.engines.prometheus.rules import rules
+from stackgen.engines.prometheus.watched import KEYS, Watched, watched
+
+IMAGE: Final = "docker.io/prom/prometheus:v3.5.0"
+PORT: Final = 9090
+CONFIG: Final = PurePosixPath("/etc/prometheus/prometheus.yml")
+DATA: Final = PurePosixPath("/prometheus")
+
+
+def workload(service: PlannedService, plan: Plan) -> Workload:
+    """The server; it listens where the image does."""
+    linked = service.linked
+    options: PrometheusOptions = linked.options
+    found = watched(linked, plan)
+    keys = {one.service.name: one for one in found if one.key}
+    bodies = {CONFIG: config(options, found), RULES: rules(options, found, plan)}
+    return Workload(
+        name=linked.name,
+        engine=linked.engine,
+        image=linked.image or IMAGE,
+        program="prometheus",
+        entrypoint=_with_keys(list(keys.values())) if keys else (),
+        args=(
+            f"--config.file={CONFIG}",
+            f"--storage.tsdb.path={DATA}",
+            f"--storage.tsdb.retention.time={options.retention}s",
+            *([f"--storage.tsdb.retention.size={options.retention_size}B"] if options.retention_size else []),
+        ),
+        env=defaults.environment(linked, _keys(keys)),
+        config_files=tuple(
+            ConfigFile(name=file.name, target=file, format=Format.YAML, body=body)
+            for file, body in bodies.items()
+        ),
+        mounts=defaults.mounts(linked, {"data": DATA}),
+        ports=(Port(name="http", number=PORT, publish=linked.publish),),
+        health=Health(port=PORT, path="/-/healthy", start_period=60, tool="wget"),
+        expose=linked.expose,
+        memory_limit=linked.ram,
+        writable=(DATA, *([KEYS] if keys else [])),
+        listen=Listen(args=("--web.listen-address={address}:{port}",)),
+    )
+
+
+def _keys(watched: dict[str, Watched]) -> dict[str, SecretKey]:
+    return {one.variable: one.key for one in watched.values() if one.key}
+
+
+def _with_keys(watched: list[Watched]) -> tuple[str, ...]:
+    """Prometheus reads keys from files only, and secrets come as variables: a shell puts them there."""
+    files = "; ".join(f'printf %s "${one.variable}" >{one.key_file}' for one in watched)
+    return ("/bin/sh", "-ec", f'umask 077; {files}; exec /bin/prometheus "$@"', "prometheus")
