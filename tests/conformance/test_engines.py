@@ -53,8 +53,11 @@ LOADED = {
 """A service that holds GPU memory, for engines that can."""
 NEVER_ON_A_GPU = {
     "caddy",
+    "dcgm-exporter",
+    "grafana",
     "litellm",
     "n8n",
+    "prometheus",
     "searxng",
 }
 """Engines that leave GPUs alone, whatever they are given."""
