@@ -45,9 +45,10 @@ class CaddyOptions(Strict):
         description="certificates: of an authority of its own, which devices must be told to trust; of Let's "
         "Encrypt, for names that the internet knows; or none, behind another proxy",
     )
-    email: str | None = Field(
-        default=None, pattern=r"^[^@\s{}]+@[^@\s{}]+$", description="address for the account with tls: acme"
-    )
+    email: (
+        Annotated[str, Field(pattern=r"^[^@\s{}]+@[^@\s{}]+$"), Form("an address such as me@example.org")]
+        | None
+    ) = Field(default=None, description="address for the account with tls: acme")
     http_port: Annotated[int, Field(ge=1, le=65535)] | None = Field(
         default=None, description="port on the host, usually 80, where http:// leads people to https://"
     )

@@ -6,8 +6,13 @@ from pydantic import Field
 
 from stackgen.domain.stack import Strict
 from stackgen.domain.values import Duration, Name, Size
+from stackgen.domain.wording import Form
 
-Address = Annotated[str, Field(pattern=r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}$")]
+Address = Annotated[
+    str,
+    Field(pattern=r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}$"),
+    Form("host:port, such as 192.168.1.2:9100"),
+]
 
 
 class PrometheusOptions(Strict):
