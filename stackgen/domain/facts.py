@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
 
+from stackgen.domain.failure import Failure
 from stackgen.domain.footprint import Basis
 
 Scalar = int | float | str | bool
@@ -104,11 +105,12 @@ class ModelFacts:
         return dict(self.hyperparameters)
 
     def number(self, key: str, default: int = 0) -> int:
-        """An integer hyperparameter; of a per-layer list, its largest."""
+        """An integer hyperparameter; of a per-layer list, its largest. Raises Failure when it is none."""
         value = self.values.get(key, default)
-        if isinstance(value, tuple):
-            return max((int(v) for v in value), default=default)
-        return int(value)
+        try:
+            return max(map(int, value), default=default) if isinstance(value, tuple) else int(value)
+        except ValueError as exc:
+            raise Failure(f"`{key}` of the model is no number: {value!r:.90}") from exc
 
     @cached_property
     def by_name(self) -> Mapping[str, Weight]:

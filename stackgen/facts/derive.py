@@ -16,6 +16,8 @@ from stackgen.facts.keys import FactsError, Keys
 
 MAX_LAYERS = 4096
 """The deepest models have some 130; a damaged file may claim any number."""
+MAX_WORD = 200
+"""Characters of an architecture's or a model's name."""
 _BLOCK = re.compile(r"blk\.(\d+)\.(.+)")
 
 
@@ -24,6 +26,8 @@ def derive(header: GgufHeader, *, basis: Basis = Basis.EXACT) -> ModelFacts:
     architecture = header.architecture
     if not architecture:
         raise FactsError("the file does not name its architecture (`general.architecture`)")
+    if not architecture.isprintable() or len(architecture) > MAX_WORD:
+        raise FactsError(f"the file names no architecture that there can be: {architecture!r:.90}")
     keys = Keys(header.metadata, architecture)
     n_layer = keys.require("block_count")
     if not 0 <= n_layer <= MAX_LAYERS:
@@ -67,9 +71,9 @@ def _sort_weights(
             raise FactsError(f"tensor `{t.name}` is stored as type {t.type_id}, which is not known")
         match = _BLOCK.fullmatch(t.name)
         if match and (block := int(match[1])) < n_layer:
-            blocks[block].append(_weight(match[2], t.shape, t.type_id))
+            blocks[block].append(_weight(match[2], t.shape or (1,), t.type_id))
         else:
-            rest.append(_weight(t.name, t.shape, t.type_id))
+            rest.append(_weight(t.name, t.shape or (1,), t.type_id))
     return [tuple(b) for b in blocks], tuple(rest)
 
 
@@ -183,4 +187,5 @@ def _is_scalar(value: MetaValue) -> TypeGuard[Scalar]:
 
 
 def _text(value: MetaValue | None) -> str:
-    return value if isinstance(value, str) else ""
+    """A name that people can read."""
+    return value if isinstance(value, str) and value.isprintable() and len(value) <= MAX_WORD else ""

@@ -25,10 +25,14 @@ __all__ = [
     "shard_names",
 ]
 
-MAX_HEADER: Final = 128 * MIB
-"""The largest headers in use take some 20 MiB, nearly all of it the tokenizer."""
-MAX_ENTRIES: Final = 100_000
+MAX_HEADER: Final = 32 * MIB
+"""The largest headers in use take some 20 MiB, nearly all of it the tokenizer, which is passed over."""
+MAX_ENTRIES: Final = 32_768
 """Tensors, and metadata entries; the largest models have some thousands."""
+MAX_TEXT: Final = 4 * MIB
+"""Bytes of all names and texts together; one wide character makes a text take four times its bytes."""
+MAX_ITEMS: Final = 256 * 1024
+"""Items of all arrays that are built, each of which takes up to ten times its bytes."""
 MAX_NAME: Final = 65_535
 """Bytes of a key, as the format says; taken for tensor names as well."""
 MAX_BUILT: Final = 4096
@@ -66,6 +70,7 @@ class _Cursor:
         self.pos = 0
         self.order = "<"
         self.where = "the start"
+        self.text_left, self.items_left = MAX_TEXT, MAX_ITEMS
 
     def require(self, size: int) -> None:
         """Raises Truncated or FormatError unless `size` more bytes are there."""
@@ -97,8 +102,19 @@ class _Cursor:
         (size,) = self.read("Q")
         if longest is not None and size > longest:
             raise FormatError(f"after {self.where!r:.90}, a name claims {size} bytes; {longest} are allowed")
+        self.text_left -= size
+        if self.text_left < 0:
+            claim = f"a text claims {show_size(size)}, and all of them may take {show_size(MAX_TEXT)}"
+            raise FormatError(f"at {self.where!r:.90}, {claim}")
         start = self.take(size)
         return str(self.data[start : self.pos], "utf-8", "replace")
+
+    def build(self, count: int) -> None:
+        """Counts items that are about to be built. Raises FormatError when there are too many."""
+        self.items_left -= count
+        if self.items_left < 0:
+            claim = f"arrays hold more than {MAX_ITEMS} items"
+            raise FormatError(f"at {self.where!r:.90}, {claim}; that is taken for damage")
 
     def pass_over(self, item_type: int, length: int) -> SkippedArray:
         """Steps over the items of an array."""
@@ -216,7 +232,8 @@ def _array(cursor: _Cursor, nesting: int) -> MetaValue:
             raise FormatError(f"{cursor.where!r:.90} nests arrays too deep, or too many of them")
     elif length > MAX_BUILT or cursor.where.startswith("tokenizer."):
         return cursor.pass_over(item_type, length)
-    elif item_type != STRING:
+    cursor.build(length)
+    if item_type not in (ARRAY, STRING):
         return cursor.read(f"{length}{SCALARS[item_type]}")
     return tuple(_value(cursor, item_type, nesting + 1) for _ in range(length))
 
@@ -234,6 +251,8 @@ def _aligned(size: int, alignment: int) -> int:
 
 def _tensor(cursor: _Cursor) -> TensorInfo:
     name = cursor.where = cursor.text(MAX_NAME)
+    if not name.isprintable():
+        raise FormatError(f"tensor {name!r:.90} has characters in its name that cannot be printed")
     (n_dims,) = cursor.read("I")
     if n_dims > MAX_DIMS:
         raise FormatError(f"tensor {name!r:.90} has {n_dims} dimensions; ggml has at most {MAX_DIMS}")

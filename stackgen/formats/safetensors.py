@@ -6,6 +6,7 @@ tensors follow each other without holes, and end where the file does.
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 from typing import Any, Final
@@ -14,8 +15,11 @@ from stackgen.domain.lock import TensorGroup
 from stackgen.domain.units import MIB, show_size
 from stackgen.formats.errors import FormatError, Truncated
 
-MAX_HEADER: Final = 32 * MIB
-"""Headers of the largest models, a million experts' tensors each with a line of its own, stay below."""
+MAX_HEADER: Final = 16 * MIB
+"""Files of 50 GB hold some ten thousand tensors, each with a line of 100 to 150 bytes."""
+MAX_TENSORS: Final = 65_536
+MAX_ENTRY: Final = 4096
+"""Bytes of the description of one tensor."""
 MAX_DIMS: Final = 16
 BITS: Final = (
     dict.fromkeys(("BOOL", "U8", "I8", "F8_E5M2", "F8_E4M3", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ"), 8)
@@ -25,6 +29,16 @@ BITS: Final = (
     | {"F4": 4, "F6_E2M3": 6, "F6_E3M2": 6}
 )
 """Bits of one element; github.com/huggingface/safetensors, safetensors/src/tensor.rs, `Dtype::bitsize`."""
+_STRING: Final = rb'"(?:[^"\\]|\\.)*+"'
+_SPACE: Final = rb"[ \t\r\n]*+"
+_EMPTY = re.compile(rb"%b\{%b(?P<last>\})%b" % ((_SPACE,) * 3))
+_START = re.compile(rb"%b\{" % _SPACE)
+_ENTRY = re.compile(
+    rb'%b(?P<name>%b)%b:%b(?P<entry>\{(?:[^{}"]|%b)*+\})%b(?:,|(?P<last>\}))'
+    % (_SPACE, _STRING, _SPACE, _SPACE, _STRING, _SPACE),
+    re.DOTALL,
+)
+_REST = re.compile(_SPACE)
 _NUMBER = re.compile(r"(?<![^.])\d+(?![^.])")
 
 
@@ -52,14 +66,42 @@ def parse_header(data: bytes | memoryview, *, file_size: int | None = None) -> t
         raise FormatError(f"the header claims {show_size(length)}, but the file has {show_size(file_size)}")
     if len(data) < 8 + length:
         raise Truncated(8 + length)
+    placed = [_tensor(name, entry) for name, entry in _entries(data[: 8 + length])]
+    return _in_order(placed, None if file_size is None else file_size - 8 - length)
+
+
+def _entries(data: bytes | memoryview) -> Iterator[tuple[str, Any]]:
+    """Name and description of each tensor, one by one: parsed as a whole, some headers take 20 times their bytes."""
+    seen: set[str] = set()
+    match = _EMPTY.fullmatch(data, 8) or _START.match(data, 8)
+    while match and match.lastgroup != "last":
+        match = _ENTRY.match(data, match.end())
+        if match is None:
+            break
+        name = _json(match["name"])
+        if name in seen:
+            raise FormatError(f"the name {name!r:.90} occurs twice")
+        seen.add(name)
+        if name != "__metadata__":
+            if len(match["entry"]) > MAX_ENTRY or len(seen) > MAX_TENSORS:
+                raise FormatError(f"at tensor {name!r:.90}, the header is longer than those of models are")
+            yield name, _json(match["entry"])
+    if match is None or not _REST.fullmatch(data, match.end()):
+        raise FormatError("the header is not a JSON object of tensors")
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name occurs twice")
+    return found
+
+
+def _json(raw: bytes) -> Any:
     try:
-        entries = json.loads(bytes(data[8 : 8 + length]), object_pairs_hook=_without_repetition)
+        return json.loads(raw.decode(), object_pairs_hook=_without_repetition)
     except (ValueError, RecursionError) as exc:
         raise FormatError(f"the header is not JSON: {str(exc)[:90]}") from exc
-    if not isinstance(entries, dict):
-        raise FormatError("the header is not a JSON object")
-    placed = [_tensor(name, entry) for name, entry in entries.items() if name != "__metadata__"]
-    return _in_order(placed, None if file_size is None else file_size - 8 - length)
 
 
 def groups(tensors: tuple[Tensor, ...]) -> tuple[TensorGroup, ...]:
@@ -82,13 +124,6 @@ def _not_safetensors(head: bytes, length: int) -> str:
     if start.startswith(b"version https://git-lfs"):
         return "not a safetensors file but a Git LFS pointer to one: the file itself was not downloaded"
     return f"the header claims {show_size(length)}; more than {show_size(MAX_HEADER)} is taken for damage"
-
-
-def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a name occurs twice")
-    return found
 
 
 def _tensor(name: str, entry: Any) -> tuple[int, Tensor]:

@@ -21,7 +21,10 @@ STEP: Final = CHUNK - 64 * KIB
 """Bytes after which a header is looked at again; the rest is what one read of the network can bring."""
 MAX_HEADER: Final = 32 * MIB
 """The largest in use take some 20 MiB, nearly all of it the tokenizer."""
-MAX_LISTING: Final = 32 * MIB
+MAX_LISTING: Final = 8 * MIB
+"""Of a repository with twenty thousand files."""
+MAX_VALUES: Final = 600_000
+"""Values in a listing; parsed, an empty one takes twenty times its bytes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,6 +55,9 @@ def read_json(answer: Answer, about: str, client: Client) -> tuple[dict[str, Any
         if len(body) > MAX_LISTING:
             text = f"{about}: {client.who}'s answer is larger than {show_size(MAX_LISTING)}"
             raise FetchError("lock/hub", text, client.doubt)
+    if sum(map(body.count, b",:[{")) > MAX_VALUES:
+        text = f"{about}: {client.who}'s answer has more than {MAX_VALUES} values"
+        raise FetchError("lock/hub", text, client.doubt)
     try:
         data = json.loads(body)
     except (ValueError, RecursionError) as exc:

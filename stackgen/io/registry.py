@@ -17,6 +17,8 @@ T = TypeVar("T")
 REGISTRY: Final = "https://registry.ollama.ai"
 _MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
 _PART: Final = "application/vnd.ollama.image."
+MAX_PARTS: Final = 100
+"""Models have about six."""
 _DIGEST: Final = re.compile(r"sha256:([0-9a-f]{64})")
 
 
@@ -65,7 +67,9 @@ def _files(manifest: Mapping[str, Any], about: str) -> Iterator[LockedFile]:
     """The parts of a manifest, of which nothing is trusted. Raises FetchError."""
     layers = manifest.get("layers")
     found: dict[str, LockedFile] = {}
-    for layer in layers if isinstance(layers, list) else ():
+    if not isinstance(layers, list) or len(layers) > MAX_PARTS:
+        raise FetchError("lock/hub", f"{about}: the registry's manifest lists no parts, or too many")
+    for layer in layers:
         part = _named(layer, "")
         kind = layer.get("mediaType") if part else None
         if part is None or not isinstance(kind, str):

@@ -50,15 +50,27 @@ NOT_MODELLED: Final = {
 """What architectures do that neither keys nor tensors show, and no rule counts."""
 
 
+MOST: Final = {
+    "expert_used_count": 512,
+    "expert_count": 8192,
+    "expert_group_count": 512,
+    "altup.num_inputs": 64,
+}
+"""What damaged files claim more of; llama.cpp has room for 512 experts (LLAMA_MAX_EXPERTS)."""
+
+
 def require_explained(facts: ModelFacts) -> None:
     """Raise UnknownArchitecture when the file holds a matrix that no rule reads, or does what no rule counts."""
     if reason := NOT_MODELLED.get(facts.architecture):
         raise UnknownArchitecture(facts.architecture, [reason])
+    for key, most in MOST.items():
+        if facts.number(key) > most:
+            raise UnknownArchitecture(facts.architecture, [f"a `{key}` above {most}"])
     if facts.number("num_loops", 1) > 1:
         raise UnknownArchitecture(facts.architecture, ["blocks that run in loops (`num_loops`)"])
     apart = [w.name for w in facts.weights if len(w.shape) > 1 and not _KNOWN_APART.fullmatch(w.name)]
     if apart:
-        raise UnknownArchitecture(facts.architecture, [f"tensor `{name}`" for name in apart])
+        raise UnknownArchitecture(facts.architecture, [f"tensor `{name:.90}`" for name in apart])
     seen: set[int] = set()
     for layer in facts.layers[: facts.n_trunk]:
         if id(layer) in seen:
@@ -69,4 +81,6 @@ def require_explained(facts: ModelFacts) -> None:
 
 
 def _unexplained(layer: Layer) -> list[str]:
-    return [f"tensor `{w.name}`" for w in layer.weights if len(w.shape) > 1 and not _KNOWN.fullmatch(w.name)]
+    return [
+        f"tensor `{w.name:.90}`" for w in layer.weights if len(w.shape) > 1 and not _KNOWN.fullmatch(w.name)
+    ]

@@ -9,6 +9,7 @@ from stackgen.domain.llama import LlamaParams
 from stackgen.domain.units import MIB
 from stackgen.memory.cache import cache_bytes, recurrent_bytes
 from stackgen.memory.companions import as_draft, draft_params, prediction, projector, uses_prediction_blocks
+from stackgen.memory.errors import UnknownArchitecture
 from stackgen.memory.explained import require_explained
 from stackgen.memory.geometry import Geometry, geometry
 from stackgen.memory.model.worst_case import compute_bytes
@@ -36,6 +37,22 @@ def footprint(
     Raises Refused for what the engine turns down, UnknownArchitecture for what no rule explains.
     """
     require_explained(facts)
+    try:
+        return _footprint(facts, params, devices, mmproj, draft)
+    except (ArithmeticError, LookupError, TypeError, ValueError) as exc:
+        # A file that is damaged, or made up; or a rule of ours that is wrong: the cause is in the chain.
+        raise UnknownArchitecture(
+            facts.architecture, ["how the shapes of its tensors fit its numbers"]
+        ) from exc
+
+
+def _footprint(
+    facts: ModelFacts,
+    params: LlamaParams,
+    devices: Sequence[int],
+    mmproj: ModelFacts | None,
+    draft: ModelFacts | None,
+) -> Footprint:
     geo = geometry(facts, params)
     placement = place(facts, params, devices)
     columns = [

@@ -231,8 +231,20 @@ def test_the_file_size_bounds_claims() -> None:
 
 
 def test_a_header_larger_than_the_limit_is_refused_even_if_the_file_is_larger() -> None:
-    with pytest.raises(FormatError, match="128 MiB"):
-        parse_header(entry(STRING, struct.pack("<Q", MAX_HEADER)), file_size=2**40)
+    with pytest.raises(FormatError, match="more than 32 MiB is taken for damage"):
+        parse_header(entry(ARRAY, struct.pack("<IQ", U8, MAX_HEADER)), file_size=2**40)
+
+
+def test_what_is_built_has_a_limit_and_what_is_passed_over_has_none() -> None:
+    """A number of an array takes up to ten times its byte, and a wide character makes four bytes of each."""
+    many = [(f"k{n}", Typed(U8, [7] * 4096)) for n in range(65)]
+    with pytest.raises(FormatError, match="arrays hold more than 262144 items"):
+        parse_header(build_gguf(many))
+    assert parse_header(build_gguf([(f"tokenizer.{k}", v) for k, v in many])).metadata
+    texts = [(f"k{n}", "x" * 2**20) for n in range(5)]
+    with pytest.raises(FormatError, match="all of them may take 4 MiB"):
+        parse_header(build_gguf(texts))
+    assert len(parse_header(build_gguf(texts[:3])).metadata) == 3
 
 
 def test_messages_do_not_carry_control_characters_or_endless_names() -> None:

@@ -119,7 +119,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=80)
     strings=st.lists(TEXTS, max_size=300),
     numbers=st.lists(st.integers(0, 2**32 - 1), max_size=20),
     shape=st.lists(st.integers(0, 5), max_size=4),
-    name=TEXTS,
+    name=TEXTS.filter(str.isprintable),
 )
 @settings(deadline=None)
 def test_both_byte_orders_say_the_same(

@@ -87,6 +87,26 @@ def test_a_changed_byte_raises_format_errors_only(place: int, byte: int) -> None
         parse_header(bytes(data), file_size=len(FILE))
 
 
+SCALAR = '{"dtype": "F32", "shape": [], "data_offsets": [0, 4]}'
+
+
+def written(text: str) -> bytes:
+    return struct.pack("<Q", len(text.encode())) + text.encode()
+
+
+@pytest.mark.parametrize(
+    "text", ["{}", " { }\n", '{"__metadata__": {"a": "}{\\"", "b": ""}}', '{"__metadata__": {}}  ']
+)
+def test_a_file_without_tensors(text: str) -> None:
+    assert parse_header(written(text)) == ()
+
+
+def test_names_and_spaces_as_json_has_them() -> None:
+    text = '\n{ "a\\u0041\\"}" :' + SCALAR + ' , "__metadata__":{"k":"{"} }\t '
+    (tensor,) = parse_header(written(text))
+    assert tensor.name == 'aA"}'
+
+
 def one(**changes: Any) -> bytes:
     entry = {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]} | changes
     text = json.dumps({"w": {k: v for k, v in entry.items() if v is not None}}).encode()
@@ -106,7 +126,13 @@ def one(**changes: Any) -> bytes:
         (one(shape=[2, 2]), "takes 24 bytes"),
         (one(data_offsets=[8, 32]), "does not start where"),
         (one(data_offsets=[24, 0]), "takes -24 bytes"),
-        (struct.pack("<Q", 20) + b'{"a": {}, "a": {}}  ', "occurs twice"),
+        (written(f'{{"a": {SCALAR}, "a": {SCALAR}}}'), "'a' occurs twice"),
+        (written('{"a": ' + SCALAR.replace("{", '{"dtype": "F64", ') + "}"), "occurs twice"),
+        (written(f'{{"a": {SCALAR}}} {{'), "not a JSON object"),
+        (written(f'{{"a": {SCALAR}, }}'), "not a JSON object"),
+        (written('{"a": {"dtype": {}}}'), "not a JSON object"),
+        (written('{"a": {"x": "' + "y" * 5000 + '"}}'), "longer than those of models"),
+        (written('{"a": {"x": ' + "[" * 2000 + "}}"), "not JSON"),
         (struct.pack("<Q", 2) + b"[]", "not a JSON object"),
     ],
 )

@@ -133,7 +133,13 @@ def test_what_is_no_listing_is_refused(hub: Hub, fake: FakeHub, body: bytes, mes
 
 def test_a_listing_without_end_is_refused(hub: Hub, fake: FakeHub) -> None:
     fake.faults = [Fault(on="/api/", body=b" " * 40_000_000)]
-    with pytest.raises(FetchError, match="larger than 32 MiB"):
+    with pytest.raises(FetchError, match="larger than 8 MiB"):
+        hub.repository(REPO)
+
+
+def test_a_listing_that_would_take_twenty_times_its_bytes_is_refused(hub: Hub, fake: FakeHub) -> None:
+    fake.faults = [Fault(on="/api/", body=b'{"siblings": [' + b"[]," * 1_000_000 + b"0]}")]
+    with pytest.raises(FetchError, match="more than 600000 values"):
         hub.repository(REPO)
 
 

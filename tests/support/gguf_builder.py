@@ -26,7 +26,7 @@ _CODES = {
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """A value with the type that it is to be stored as; of an array, the type of its items."""
+    """A value with the type that it is to be stored as; of an array, the type of its items. Bytes are one of U8."""
 
     kind: int
     value: Any
@@ -69,6 +69,8 @@ def _string(text: str, order: str) -> bytes:
 
 
 def _encode(value: Any, order: str) -> tuple[int, bytes]:
+    if isinstance(value, Typed) and isinstance(value.value, bytes):
+        return ARRAY, struct.pack(f"{order}IQ", U8, len(value.value)) + value.value
     if isinstance(value, Typed) and not isinstance(value.value, list | tuple):
         return value.kind, _scalar(value.kind, value.value, order)
     if isinstance(value, Typed):
