@@ -67,9 +67,9 @@ def _files(manifest: Mapping[str, Any], about: str) -> Iterator[LockedFile]:
     """The parts of a manifest, of which nothing is trusted. Raises FetchError."""
     layers = manifest.get("layers")
     found: dict[str, LockedFile] = {}
-    if not isinstance(layers, list) or len(layers) > MAX_PARTS:
-        raise FetchError("lock/hub", f"{about}: the registry's manifest lists no parts, or too many")
-    for layer in layers:
+    if isinstance(layers, list) and len(layers) > MAX_PARTS:
+        raise FetchError("lock/hub", f"{about}: the registry's manifest lists {len(layers)} parts")
+    for layer in layers if isinstance(layers, list) else ():
         part = _named(layer, "")
         kind = layer.get("mediaType") if part else None
         if part is None or not isinstance(kind, str):

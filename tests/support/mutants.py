@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -259,7 +260,7 @@ def _read(files: Iterable[bytes], size: int | None, *, deep: bool) -> str:
     return "read"
 
 
-def _tensors(rng: random.Random, _: Sequence[GgufHeader]) -> Callable[[], str]:
+def _tensors(rng: random.Random, _headers: Sequence[GgufHeader]) -> Callable[[], str]:
     entries: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     end = 0
     for n in range(rng.choice((1, 3, 20))):
@@ -269,11 +270,11 @@ def _tensors(rng: random.Random, _: Sequence[GgufHeader]) -> Callable[[], str]:
         name = rng.choice(list(entries))
         part = entries[name]
         if isinstance(part, dict) and rng.random() < 0.7:
-            part[rng.choice((*part, "more"))] = rng.choice(JUNK)
+            part[rng.choice((*part, "more"))] = deepcopy(rng.choice(JUNK))
         elif rng.random() < 0.5:
             entries[rng.choice(NAMES)] = entries.pop(name)
         else:
-            entries[name] = rng.choice(JUNK)
+            entries[name] = deepcopy(rng.choice(JUNK))
     raw = _as_bytes(rng, entries)
     length = rng.choice((len(raw), len(raw), len(raw), *NUMBERS)) % 2**64
     data = rng.choice(PAGES) if rng.random() < 0.02 else struct.pack("<Q", length) + raw
@@ -310,7 +311,7 @@ def _as_bytes(rng: random.Random, value: Any) -> bytes:
     return bytes(raw)
 
 
-def _hub(rng: random.Random, _: Sequence[GgufHeader]) -> Callable[[], str]:
+def _hub(rng: random.Random, _headers: Sequence[GgufHeader]) -> Callable[[], str]:
     """A hub's answer about a repository."""
     shards = [f"m-Q4_K_M-{n:05}-of-00003.gguf" for n in (1, 2, 3)]
     files = [
@@ -329,9 +330,9 @@ def _hub(rng: random.Random, _: Sequence[GgufHeader]) -> Callable[[], str]:
             case 0:
                 file["rfilename"] = rng.choice(NAMES)
             case 1:
-                file[rng.choice(list(file))] = rng.choice(JUNK)
+                file[rng.choice(list(file))] = deepcopy(rng.choice(JUNK))
             case 2:
-                listing[rng.choice(list(listing))] = rng.choice(JUNK)
+                listing[rng.choice(list(listing))] = deepcopy(rng.choice(JUNK))
             case 3:
                 file["rfilename"] = (
                     f"m-Q4_K_M-{rng.choice((0, 1, 4, 99_999)):05}-of-{rng.choice((1, 3, 99_999)):05}.gguf"
@@ -359,7 +360,7 @@ def _hub(rng: random.Random, _: Sequence[GgufHeader]) -> Callable[[], str]:
     return read
 
 
-def _registry(rng: random.Random, _: Sequence[GgufHeader]) -> Callable[[], str]:
+def _registry(rng: random.Random, _headers: Sequence[GgufHeader]) -> Callable[[], str]:
     """A registry's manifest of a model."""
     kinds = ("model", "projector", "template", "params", "license", "license", "adapter")
     layers: list[Any] = [
@@ -371,11 +372,11 @@ def _registry(rng: random.Random, _: Sequence[GgufHeader]) -> Callable[[], str]:
         layer = rng.choice(layers)
         match rng.randrange(4):
             case 0 if isinstance(layer, dict):
-                layer[rng.choice(list(layer))] = rng.choice((*JUNK, *NAMES))
+                layer[rng.choice(list(layer))] = deepcopy(rng.choice((*JUNK, *NAMES)))
             case 1:
-                manifest["layers"] = rng.choice(JUNK)
+                manifest["layers"] = deepcopy(rng.choice(JUNK))
             case 2:
-                layers[0] = rng.choice(JUNK)
+                layers[0] = deepcopy(rng.choice(JUNK))
             case _:
                 manifest["layers"] = layers * rng.choice((1, 2, 3000))
     raw = _as_bytes(rng, manifest)
