@@ -2,7 +2,7 @@
 
 from stackgen.app.loading import Loaded, WrongStackError, load, unlocked
 from stackgen.app.planning import known_models, plan
-from stackgen.app.rendering import Output, deploy, render
+from stackgen.app.rendering import Output, deploy, render, with_refusals
 
 __all__ = [
     "Loaded",
@@ -14,4 +14,5 @@ __all__ = [
     "plan",
     "render",
     "unlocked",
+    "with_refusals",
 ]

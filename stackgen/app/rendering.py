@@ -53,6 +53,17 @@ def render(planned: Plan, source: Source, targets: Sequence[str] = ()) -> Output
     return Output(files=files, diagnostics=told)
 
 
+def with_refusals(planned: Plan, source: Source) -> Plan:
+    """A plan without errors, with what rendering it would find."""
+    if has_errors(planned.diagnostics):
+        return planned
+    try:
+        told = render(planned, source).diagnostics
+    except StackError as exc:
+        told = exc.diagnostics
+    return replace(planned, diagnostics=(*planned.diagnostics, *told))
+
+
 def _texts(documents: "Iterable[Document]", found: list[Diagnostic]) -> dict[PurePosixPath, "RenderedFile"]:
     from stackgen.emit import EmitError, to_text
     from stackgen.io.tree import RenderedFile

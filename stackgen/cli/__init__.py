@@ -76,6 +76,9 @@ def plan(
     explain: Annotated[
         str | None, typer.Option(metavar="SERVICE/MODEL", help="print each formula with its numbers")
     ] = None,
+    targets: Annotated[
+        bool, typer.Option("--targets", help="find what the hosts' platforms refuse, too, as render does")
+    ] = False,
     locked: Locked = False,
     oracle: Oracle = False,
     llama_bin: LlamaBin = None,
@@ -92,6 +95,8 @@ def plan(
     if locked:
         require_lock(loaded)
     planned = app.plan(loaded.stack, loaded.lock)
+    if targets:
+        planned = app.with_refusals(planned, loaded.source)
     comparisons: tuple[Comparison, ...] = ()
     if oracle:
         from stackgen.app.witness import of_plan
