@@ -19,7 +19,9 @@ def interface(planned: PlannedService) -> Interface:
         models=tuple(_model(this, planned.known.get(this.use.model.name)) for this in cases),
         key=options.api_key,
         # Without `autoload=false`, to ask for figures would load the model and throw out another one.
-        scrapes=tuple(
+        scrapes=()
+        if options.router == "llama-swap"
+        else tuple(
             Scrape(parameters=(("model", this.use.id), ("autoload", "false")), authorized=True)
             for this in cases
             if this.values.get("metrics")

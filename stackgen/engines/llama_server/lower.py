@@ -1,6 +1,7 @@
 """What to run: the router, and the presets file that tells it of its models."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -9,7 +10,7 @@ from stackgen.domain.document import Format
 from stackgen.domain.linked import LinkedService
 from stackgen.domain.plan import KnownModel, Plan, PlannedService
 from stackgen.domain.workload import ConfigFile, EnvValue, Health, Listen, Port, Workload
-from stackgen.engines.llama_server import image, table
+from stackgen.engines.llama_server import image, swap, table
 from stackgen.engines.llama_server.effective import Case, beating, case, effective
 from stackgen.engines.llama_server.options import ServiceOptions
 from stackgen.engines.llama_server.params import Values
@@ -24,7 +25,12 @@ _CHILD_STOPS: Final = 10
 
 
 def workload(planned: PlannedService, plan: Plan) -> Workload:
-    """One router with its presets."""
+    """One router with its presets, or another router before the same processes."""
+    run = _router(planned, plan)
+    return _behind_swap(run, planned, plan) if _options(planned.linked).router == "llama-swap" else run
+
+
+def _router(planned: PlannedService, plan: Plan) -> Workload:
     service, options = planned.linked, _options(planned.linked)
     cases = [case(service, use) for use in service.models]
     return Workload(
@@ -58,6 +64,32 @@ def workload(planned: PlannedService, plan: Plan) -> Workload:
         lock_memory=any(_locks_memory(c.values) for c in cases),
         stop_grace=20 + max((c.number("stop-timeout", _CHILD_STOPS) for c in cases), default=_CHILD_STOPS),
         writable=(PurePosixPath("/tmp"), PurePosixPath("/root/.cache")),  # noqa: S108  inside the container
+    )
+
+
+def _behind_swap(run: Workload, planned: PlannedService, plan: Plan) -> Workload:
+    """The same container with llama-swap in it; it takes its addresses from its command line alone."""
+    service, folder = planned.linked, _folder_of_models(planned.linked, plan)
+    cases = {use.id: case(service, use) for use in service.models}
+    files = {name: _files(this, planned.known, folder) for name, this in cases.items()}
+    named = {name: {k: v for k, v in found.items() if k != "alias"} for name, found in files.items()}
+    ours = ("LLAMA_ARG_HOST", "LLAMA_ARG_PORT", "LLAMA_API_KEY")
+    key = _options(service).api_key
+    return replace(
+        run,
+        program="llama-swap",
+        entrypoint=("/app/llama-swap",),
+        args=("-config", str(swap.CONFIG), "-listen", f":{PORT}"),
+        env={n: v for n, v in run.env.items() if n not in ours} | ({swap.KEY: key} if key else {}),
+        config_files=(
+            ConfigFile(
+                name=swap.CONFIG.name,
+                target=swap.CONFIG,
+                format=Format.YAML,
+                body=swap.config(planned, plan, cases, named),
+            ),
+        ),
+        listen=Listen(args=("-listen", "{address}:{port}")),
     )
 
 

@@ -13,7 +13,7 @@ from stackgen.domain.llama import LATEST_BUILD
 from stackgen.domain.plan import Limit
 from stackgen.domain.stack import SecretValue, Service, Strict
 from stackgen.domain.validation import validate
-from stackgen.domain.values import Name
+from stackgen.domain.values import Duration, Name
 from stackgen.engines.llama_server import image, table
 from stackgen.engines.llama_server.image import Backend
 from stackgen.engines.llama_server.keys import properties, read_values
@@ -42,6 +42,14 @@ class RouterKeys(Strict):
     api_key: SecretValue | None = Field(
         default=None, description="the key that clients must send, as a secret"
     )
+    router: Literal["llama-server", "llama-swap"] = Field(
+        default="llama-server",
+        description="what stands before the models: llama-server's own router, or llama-swap, which knows which of "
+        "them fit together",
+    )
+    ttl: Duration | None = Field(
+        default=None, description="with llama-swap: unload a model that nobody asked for so long"
+    )
     command_line: list[str] = Field(
         default=[], description="arguments of the router itself, as found; they beat every preset"
     )
@@ -69,6 +77,9 @@ class ServiceOptions:
     fa_all_quants: bool = False
     models_max: int | Limit = Limit.AUTO
     api_key: SecretKey | None = None
+    router: Literal["llama-server", "llama-swap"] = "llama-server"
+    ttl: int | None = None
+    """Seconds."""
     values: Values = field(default_factory=dict)
     command_line: tuple[str, ...] = ()
     beating: "tuple[Given, ...]" = ()
@@ -113,6 +124,8 @@ def read_service(service: Service, path: YamlPath) -> Parsed:
         fa_all_quants=keys.fa_all_quants,
         models_max=Limit.AUTO if keys.models_max == "auto" else keys.models_max,
         api_key=SecretKey(keys.api_key.secret.name, keys.api_key.secret.key) if keys.api_key else None,
+        router=keys.router,
+        ttl=keys.ttl,
         values=values,
         command_line=tuple(keys.command_line),
         beating=beating,

@@ -7,7 +7,16 @@ from stackgen.domain.diagnostic import Diagnostic, YamlPath
 from stackgen.domain.linked import LinkedService
 from stackgen.domain.plan import KnownModel
 from stackgen.engines.llama_server.effective import Case, case
-from stackgen.engines.llama_server.rules import cache, context, image, loading, names, router, speculation
+from stackgen.engines.llama_server.rules import (
+    cache,
+    context,
+    image,
+    loading,
+    names,
+    router,
+    speculation,
+    swap,
+)
 
 Known = Mapping[str, KnownModel]
 
@@ -24,6 +33,8 @@ SERVICE_RULES: Final[tuple[Callable[[LinkedService], Iterator[Diagnostic]], ...]
     image.backend_without_gpu,
     image.vulkan_on_nvidia,
     context.slots_not_given,
+    swap.image_without_it,
+    swap.only_for_one_router,
 )
 MODEL_RULES: Final[tuple[Callable[[Case, Known], Iterator[Diagnostic]], ...]] = (
     cache.types_on_cpu,
@@ -52,6 +63,7 @@ MODEL_RULES: Final[tuple[Callable[[Case, Known], Iterator[Diagnostic]], ...]] = 
     speculation.draft_missing,
     speculation.draft_speaks_otherwise,
     speculation.no_prediction_blocks,
+    swap.macros,
 )
 
 
