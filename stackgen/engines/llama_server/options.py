@@ -47,7 +47,7 @@ class RouterKeys(Strict):
         description="what stands before the models: llama-server's own router, or llama-swap, which knows which of "
         "them fit together",
     )
-    ttl: Duration | None = Field(
+    global_ttl: Duration | None = Field(
         default=None, description="with llama-swap: unload a model that nobody asked for so long"
     )
     command_line: list[str] = Field(
@@ -78,7 +78,7 @@ class ServiceOptions:
     models_max: int | Limit = Limit.AUTO
     api_key: SecretKey | None = None
     router: Literal["llama-server", "llama-swap"] = "llama-server"
-    ttl: int | None = None
+    global_ttl: int | None = None
     """Seconds."""
     values: Values = field(default_factory=dict)
     command_line: tuple[str, ...] = ()
@@ -125,7 +125,7 @@ def read_service(service: Service, path: YamlPath) -> Parsed:
         models_max=Limit.AUTO if keys.models_max == "auto" else keys.models_max,
         api_key=SecretKey(keys.api_key.secret.name, keys.api_key.secret.key) if keys.api_key else None,
         router=keys.router,
-        ttl=keys.ttl,
+        global_ttl=keys.global_ttl,
         values=values,
         command_line=tuple(keys.command_line),
         beating=beating,

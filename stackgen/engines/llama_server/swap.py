@@ -29,7 +29,7 @@ def config(
     pinned = [name for name, this in cases.items() if this.own.load_on_startup]
     return {
         "healthCheckTimeout": _LOAD,
-        **({"globalTTL": options.ttl} if options.ttl else {}),
+        **({"globalTTL": options.global_ttl} if options.global_ttl else {}),
         **({"apiKeys": [f"${{env.{KEY}}}"]} if options.api_key else {}),
         "models": {name: _model(this, files[name]) for name, this in cases.items()},
         **({"matrix": _matrix(planned, plan)} if len(cases) > 1 else {}),

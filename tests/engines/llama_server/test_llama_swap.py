@@ -40,7 +40,7 @@ services:
     host: box
     gpus: [0]
     image: {IMAGE}
-    options: {{router: llama-swap, ttl: 30m, parallel: 1, perf: false, swa_full: true}}
+    options: {{router: llama-swap, global_ttl: 30m, parallel: 1, perf: false, swa_full: true}}
     models:
       big: {{model: big, context: 16384, alias: [gpt-4, "it's big"]}}
       mid: {{model: mid, context: 16384}}
@@ -207,7 +207,7 @@ MODEL = "models: {m: {model: m, hf: 'Qwen/Qwen3-0.6B-GGUF:Q8_0', context: 4096"
             f"{{image: '{IMAGE}', options: {{router: llama-swap, command_line: [--metrics]}}, {MODEL}}}}}}}",
             "llama-server/other-router",
         ),
-        (f"{{options: {{ttl: 5m}}, {MODEL}}}}}}}", "llama-server/other-router"),
+        (f"{{options: {{global_ttl: 5m}}, {MODEL}}}}}}}", "llama-server/other-router"),
         (
             f"{{image: '{IMAGE}', options: {{router: llama-swap}}, {MODEL}, chat_template: 'a ${{X}}'}}}}}}",
             "llama-server/swap-macro",
@@ -219,7 +219,9 @@ def test_what_it_cannot_do(text: str, kind: str) -> None:
 
 
 def test_a_service_as_it_should_be_has_none_of_these() -> None:
-    linked = service(ENGINE, f"{{image: '{IMAGE}', options: {{router: llama-swap, ttl: 5m}}, {MODEL}}}}}}}")
+    linked = service(
+        ENGINE, f"{{image: '{IMAGE}', options: {{router: llama-swap, global_ttl: 5m}}, {MODEL}}}}}}}"
+    )
     assert not {"llama-server/swap-image", "llama-server/other-router", "llama-server/swap-macro"} & set(
         kinds(ENGINE, linked)
     )

@@ -32,11 +32,11 @@ def only_for_one_router(service: LinkedService) -> Iterator[Diagnostic]:
             "`command_line` is for llama-server's own router, and llama-swap is in its place",
             "write them as options",
         )
-    if options.router == "llama-server" and options.ttl:
+    if options.router == "llama-server" and options.global_ttl:
         yield warning(
             "llama-server/other-router",
-            (*service.path, "options", "ttl"),
-            "`ttl` is for llama-swap; llama-server itself does not unload a model for being idle",
+            (*service.path, "options", "global_ttl"),
+            "`global_ttl` is for llama-swap; llama-server itself does not unload a model for being idle",
             "router: llama-swap, or `sleep_idle_seconds`",
         )
 
