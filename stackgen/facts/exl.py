@@ -5,7 +5,9 @@ EXL3 stores a matrix as K bits per weight, both sides padded to 128, and a sign 
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 from math import prod
 from typing import Final, NamedTuple
 
@@ -22,6 +24,8 @@ from stackgen.memory.companions import projector_of
 HEAD_BITS: Final = 6
 """Of the output matrix, unless a name tells (exllamav3 convert.py, --head_bits)."""
 SPREAD_PERCENT: Final = 2
+LADDER: Final = (6.0, 5.0, 4.0, 3.5, 3.0, 2.5, 2.0)
+"""Bits per weight of the branches that most publishers have, largest first."""
 F16: Final = 2
 _BPW: Final = re.compile(r"(?i)(\d{1,2}(?:[._]\d{1,2})?)[-_ ]?bpw")
 _BRANCH: Final = re.compile(r"(\d)[._](\d{1,2})")
@@ -47,6 +51,21 @@ class Bits(NamedTuple):
     head: int
 
 
+def smaller(model: LinkedModel, form: Format) -> Iterator[KnownModel]:
+    """A model of the hub under branches with fewer bits, the next smaller first; whether they exist, nobody knows."""
+    request, bits = model.request, bits_of(model.request)
+    branch = _BPW.search(request.revision or "")
+    if bits is None or branch is None or not request.revision:
+        return
+    for width in LADDER:
+        if width < bits.weights:
+            revision = request.revision.replace(branch[1], f"{width:.{len(branch[1]) - 2}f}")
+            other = known(model._replace(request=request._replace(revision=revision)), form)
+            if other.facts:
+                yield other
+
+
+@lru_cache(maxsize=64)
 def known(model: LinkedModel, form: Format) -> KnownModel:
     """What the catalog knows of weights for ExLlama; when it does not, `facts` is None and a finding says so."""
     request = model.request

@@ -135,7 +135,9 @@ def ladder(quant: str) -> tuple[str, ...]:
 
 def smaller(model: LinkedModel) -> Iterator[KnownModel]:
     """A model of the hub under other quantizations that take less, the next smaller first; a file has none."""
-    request = model.request
+    request, form = model.request, format_of(model.request)
+    if form in ("exl3", "exl2"):
+        yield from exl.smaller(model, form)
     now = None if request.file or not request.repo or not request.quant else in_catalog(request)
     size = now.header.file_bytes if now else 0
     for quant in ladder(request.quant or "") if now else ():

@@ -93,7 +93,8 @@ def _weights(trial: Trial, name: str) -> Iterator[Step]:
     """Smaller weights, of which each is another download."""
     price = "another download, and answers a little worse"
     for model in trial.quantizations(trial.stack.models[name]):
-        text = f"hf: {model.request.repo}:{model.request.quant}"
+        quant, branch = model.request.quant, model.request.revision
+        text = f"hf: {model.request.repo}:{quant}" if quant else f"revision: {branch}"
         yield Step(f"models.{name}", "weights", text, 8, price, partial(_exchange, name, model, text))
 
 

@@ -1,8 +1,9 @@
-"""Starts TabbyAPI with keys from the environment, where nothing but a scratch folder can be written.
+"""Starts TabbyAPI in a scratch folder, which is all that it may write to, with keys from the environment.
 
     python3 start.py MAIN.PY ARGUMENT...
 
-TabbyAPI reads its keys from api_tokens.yml in the working folder, and makes new ones if there is no such file.
+TabbyAPI reads api_tokens.yml in its working folder, and makes new keys if there is none; a config.yml that lies there
+would be read beside the one that it is given.
 """
 
 import json
@@ -13,15 +14,14 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 main, arguments = Path(sys.argv[1]).resolve(), sys.argv[2:]
-keys = {
-    "api_key": os.environ.pop("TABBYAPI_API_KEY"),
-    # Without a key that somebody knows, nobody can load or unload models.
-    "admin_key": os.environ.pop("TABBYAPI_ADMIN_KEY", "") or secrets.token_hex(32),
-}
+api_key, admin_key = (os.environ.pop(f"TABBYAPI_{name}_KEY", "") for name in ("API", "ADMIN"))
 
 work = Path(mkdtemp(prefix="tabbyapi-"))
-with open(os.open(work / "api_tokens.yml", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-    json.dump(keys, file)
+if api_key:
+    # Without an admin key that somebody knows, nobody can load or unload models.
+    keys = {"api_key": api_key, "admin_key": admin_key or secrets.token_hex(32)}
+    with open(os.open(work / "api_tokens.yml", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(keys, file)
 # What else it looks for in the working folder.
 for name in ("templates", "sampler_overrides"):
     (work / name).symlink_to(main.parent / name)

@@ -4,7 +4,7 @@ import pytest
 
 from stackgen.domain.linked import LinkedModel, ModelRequest
 from stackgen.facts import catalog, exl
-from stackgen.facts.known import from_catalog
+from stackgen.facts.known import from_catalog, smaller
 
 
 @pytest.mark.parametrize(
@@ -74,3 +74,12 @@ def test_the_format_is_known() -> None:
     assert known.facts is not None
     assert known.facts.format == "exl3"
     assert known.spread_percent == exl.SPREAD_PERCENT
+
+
+def test_smaller_branches_are_ways_out() -> None:
+    model = LinkedModel("m", ModelRequest(repo="t/Llama-3.1-70B-Instruct-exl3", revision="4.00bpw_H6"))
+    found = list(smaller(model))
+    assert [m.request.revision for m in found] == ["3.50bpw_H6", "3.00bpw_H6", "2.50bpw_H6", "2.00bpw_H6"]
+    sizes = [m.facts.weight_bytes for m in found if m.facts]
+    assert sizes == sorted(sizes, reverse=True)
+    assert list(smaller(model._replace(request=ModelRequest(repo="t/Llama-3.1-70B-exl3-4.0bpw")))) == []

@@ -34,12 +34,12 @@ def workload(planned: PlannedService, plan: Plan) -> Workload:
         image=service.image or ("" if native else IMAGE),
         program=native.python if native else "python3",
         args=(
-            *(() if keys.disable_auth else (str(START),)),
+            str(START),
             str((PurePosixPath(native.folder) if native else _APP) / "main.py"),
             *("--config", str(CONFIG)),
         ),
         env=defaults.environment(service, _environment(service, keys)),
-        config_files=_files(planned, plan, keys),
+        config_files=_files(planned, plan),
         mounts=defaults.mounts(service, {"models": MODELS}, frozenset({"models"})),
         gpus=service.gpus,
         listen=Listen(env={"TABBY_NETWORK_HOST": "{address}", "TABBY_NETWORK_PORT": "{port}"}),
@@ -73,11 +73,9 @@ def _environment(service: LinkedService, keys: ServiceKeys) -> dict[str, EnvValu
     return env
 
 
-def _files(planned: PlannedService, plan: Plan, keys: ServiceKeys) -> tuple[ConfigFile, ...]:
+def _files(planned: PlannedService, plan: Plan) -> tuple[ConfigFile, ...]:
     body = config(planned.linked, planned.known, volume_folder(planned.linked, plan))
     file = ConfigFile(name=CONFIG.name, target=CONFIG, format=Format.YAML, body=body)
-    if keys.disable_auth:
-        return (file,)
     start = Template("tabbyapi/start.py")
     return (file, ConfigFile(name=START.name, target=START, format=Format.TEXT, body=start))
 

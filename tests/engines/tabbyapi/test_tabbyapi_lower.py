@@ -129,12 +129,12 @@ def test_keys_are_variables_by_reference() -> None:
     assert "api" not in json.dumps(body(run)["network"]).replace("api_servers", "")
 
 
-def test_without_keys_it_starts_by_itself() -> None:
+def test_without_keys_there_are_none() -> None:
     run = lower(
         ENGINE, service(ENGINE, "{options: {disable_auth: true}, models: {m: {model: m, hf: o/m-exl3}}}")
     )
-    assert run.args == ("/app/main.py", "--config", "/config/config.yml")
-    assert [f.name for f in run.config_files] == ["config.yml"]
+    assert run.args == ("/config/start.py", "/app/main.py", "--config", "/config/config.yml")
+    assert not any(isinstance(value, SecretKey) for value in run.env.values())
     assert body(run)["network"]["disable_auth"] is True
 
 

@@ -168,3 +168,14 @@ def test_inline_loading_knows_folders() -> None:
         "options: {", "options: {inline_model_loading: true, "
     )
     assert kinds(ENGINE, service(ENGINE, named)) == []
+
+
+def test_a_context_beyond_the_trained_one() -> None:
+    text = CLEAN.replace(
+        "o/Some-Model-exl3, vram: {low: 1GiB, high: 2GiB}", "t/Qwen3-8B-exl3-4.0bpw, max_seq_len: %s"
+    )
+    beyond = service(ENGINE, text % 65536)
+    assert kinds(ENGINE, beyond) == ["tabbyapi/beyond-training"]
+    assert found(ENGINE, beyond, "tabbyapi/beyond-training").path[-1] == "max_seq_len"
+    stretched = text.replace("options: {", "options: {rope_alpha: auto, ") % 65536
+    assert kinds(ENGINE, service(ENGINE, stretched)) == []

@@ -6,6 +6,7 @@ from stackgen.domain.diagnostic import Diagnostic, error, warning
 from stackgen.domain.plan import KnownModel
 from stackgen.engines.tabbyapi.config import facts_of
 from stackgen.engines.tabbyapi.effective import Case
+from stackgen.engines.tabbyapi.keys import PAGE
 
 
 def smaller_than_context(this: Case, known: Mapping[str, KnownModel]) -> Iterator[Diagnostic]:
@@ -38,7 +39,7 @@ def beyond_training(this: Case, known: Mapping[str, KnownModel]) -> Iterator[Dia
     """Beyond the trained context a model answers nonsense, unless RoPE is stretched."""
     facts, wanted = facts_of(this, known), this.keys.max_seq_len
     stretched = this.keys.rope_scale or this.keys.rope_alpha
-    if facts and wanted and 0 < facts.context_length < wanted and not stretched:
+    if facts and wanted and facts.context_length and wanted >= facts.context_length + PAGE and not stretched:
         yield warning(
             "tabbyapi/beyond-training",
             this.at("max_seq_len"),
