@@ -45,6 +45,6 @@ def test_they_are_of_all_kinds_and_not_all_nonsense(told: dict[str, Any]) -> Non
         kind, _, outcome = name.partition(": ")
         found[kind] += count
         found[outcome.split()[0]] += count
-    for kind in ("gguf", "shards", "tensors", "hub", "registry", "read", "planned", "more", "said"):
+    for kind in ("gguf", "shards", "tensors", "config", "hub", "registry", "read", "planned", "more", "said"):
         assert found[kind] >= COUNT // 100, found
     assert found["refused"] > COUNT // 4

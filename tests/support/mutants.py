@@ -17,6 +17,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+from stackgen.app.resolving import _parse_config
 from stackgen.domain.failure import Failure
 from stackgen.domain.header import GgufHeader, SkippedArray, TensorInfo
 from stackgen.domain.linked import ModelRequest
@@ -24,6 +25,7 @@ from stackgen.domain.llama import LlamaParams
 from stackgen.domain.lock import Lock, LockEntry, Pin
 from stackgen.domain.units import GIB, MIB
 from stackgen.facts.derive import derive
+from stackgen.facts.hf import derive as derive_config
 from stackgen.formats import safetensors
 from stackgen.formats.errors import Truncated
 from stackgen.formats.gguf import merge_shards, parse_header, shard_count, shard_names
@@ -117,7 +119,7 @@ PAGES = (
 def mutants(count: int, seed: int) -> Iterator[tuple[str, Callable[[], str]]]:
     """A name for each mutant, and what reads it: the outcome, or an exception."""
     rng = random.Random(seed)  # noqa: S311  reproducible, not secret
-    ways = [_gguf] * 13 + [_shards] * 2 + [_tensors] * 4 + [_hub] * 4 + [_registry] * 2
+    ways = [_gguf] * 13 + [_shards] * 2 + [_tensors] * 4 + [_hub] * 4 + [_registry] * 2 + [_config] * 4
     headers = [small(parse_header((HEADERS / f"{name}.gguf").read_bytes())) for name in BASES]
     for number in range(count):
         way = rng.choice(ways)
@@ -287,6 +289,60 @@ def _tensors(rng: random.Random, _headers: Sequence[GgufHeader]) -> Callable[[],
             tensors=safetensors.groups(safetensors.parse_header(memoryview(data), file_size=size)),
         )
         assert loads(dumps(Lock(entries={"m": entry}))).entries["m"] == entry
+        return "read"
+
+    return read
+
+
+CONFIG: dict[str, Any] = {
+    "model_type": "qwen3_moe",
+    "num_hidden_layers": 3,
+    "hidden_size": 64,
+    "vocab_size": 1000,
+    "num_attention_heads": 8,
+    "num_key_value_heads": 2,
+    "head_dim": 16,
+    "max_position_embeddings": 4096,
+    "sliding_window": 512,
+    "layer_types": ["full_attention", "linear_attention", "sliding_attention"],
+    "linear_num_value_heads": 4,
+    "linear_key_head_dim": 16,
+    "linear_value_head_dim": 16,
+    "kv_lora_rank": None,
+    "quantization_config": {"quant_method": "exl3", "bits": 4.0},
+    "text_config": None,
+}
+
+
+def _config(rng: random.Random, _headers: Sequence[GgufHeader]) -> Callable[[], str]:
+    """config.json beside the tensors of a few layers."""
+    config = deepcopy(CONFIG)
+    inside = {key: config.pop(key) for key in list(config)[:8]} if rng.random() < 0.2 else None
+    if inside:
+        config["text_config"] = inside
+    for _ in range(rng.choice((0, 1, 2, 4))):
+        part = inside if inside and rng.random() < 0.5 else config
+        part[rng.choice(list(CONFIG))] = deepcopy(rng.choice((*JUNK, *NUMBERS, *NAMES)))
+    raw = _as_bytes(rng, config)
+    names = (
+        "self_attn.k_proj.weight",
+        "mlp.experts.0.up_proj.trellis",
+        "linear_attn.in_proj.weight",
+        "",
+        "x" * 3000,
+    )
+    layers = rng.choice((0, 1, 3, 4, 4095, 4096, 10**9))
+    tensors = tuple(
+        safetensors.Tensor(
+            f"model.layers.{layer}.{rng.choice(names)}", "BF16", rng.choice(((32, 64), (), (0,))), 4096
+        )
+        for layer in (*range(min(3, layers)), layers)
+    )
+
+    def read() -> str:
+        facts, _ = derive_config(_parse_config(memoryview(raw), len(raw)), tensors)
+        entry = LockEntry(request=ModelRequest(repo="o/r"), pin=Pin(repo="o/r"), facts=facts)
+        assert loads(dumps(Lock(entries={"m": entry}))).entries["m"].facts == facts
         return "read"
 
     return read
