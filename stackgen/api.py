@@ -56,13 +56,35 @@ def estimate(
 ) -> Estimate:
     """What llama-server of this build would take with these options on devices of these free bytes.
 
-    `model` is a GGUF file or its header. Raises FormatError and FactsError for a file that cannot be read,
-    Refused for what the engine turns down, UnknownArchitecture for what no rule explains.
+    `model` is a GGUF file or its header. Raises TypeError and ValueError for arguments of another form, FormatError
+    and FactsError for a file that cannot be read, Refused for what the engine turns down, UnknownArchitecture for
+    what no rule explains.
     """
+    sizes = _sizes(devices)
+    params = parse_argv(_words(argv), build=build)
     path = Path(model)
-    params = parse_argv(argv, build=build)
     facts = _facts(path, path.stat().st_mtime_ns if path.exists() else 0)
-    return Estimate(facts, params, footprint(facts, params, devices))
+    return Estimate(facts, params, footprint(facts, params, sizes))
+
+
+def _words(argv: Sequence[str]) -> Sequence[str]:
+    if isinstance(argv, str):
+        raise TypeError(f'argv is a list of arguments; shlex.split makes one of "{argv}"')
+    for word in argv:
+        if not isinstance(word, str):
+            raise TypeError(f"argv is a list of strings, and {word!r} is none: write {str(word)!r}")
+    return argv
+
+
+def _sizes(devices: Sequence[int]) -> tuple[int, ...]:
+    if isinstance(devices, str | int):
+        raise TypeError(f"devices is a list, with the free bytes of each GPU: [{devices!r}]")
+    for size in devices:
+        if isinstance(size, bool) or not isinstance(size, int):
+            raise TypeError(f"devices are free bytes, whole numbers such as 24 * 2**30; {size!r} is none")
+        if size < 0:
+            raise ValueError(f"a device cannot have {size} bytes")
+    return tuple(devices)
 
 
 @lru_cache(maxsize=64)

@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from stackgen import registry
-from stackgen.cli import PlanFormat, output
+from stackgen.cli import output
+from stackgen.cli.plan import PlanFormat
 from stackgen.domain.diagnostic import Severity
 from stackgen.domain.footprint import Basis, TermName
 from stackgen.domain.plan import Verdict

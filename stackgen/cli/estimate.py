@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stackgen.cli.output import fail, page, print_json
+from stackgen.cli.output import EXIT_WRONG, fail, page, print_json
 from stackgen.domain.llama import LATEST_BUILD
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def estimate(
     oracle: Oracle = False,
     llama_bin: LlamaBin = None,
 ) -> None:
-    """Show what a llama-server command line takes on each GPU."""
+    """Show what a llama-server command line takes on each GPU. Exit status 1 when it does not fit (not with --json)."""
     from stackgen.api import estimate as run
     from stackgen.api import parse_argv
     from stackgen.memory.errors import UnknownArchitecture
@@ -62,8 +62,10 @@ def estimate(
         said = of_file(Path(model), parse_argv(flags or (), build=build), devices, llama_bin)
     if as_json:
         _print_json(ours, said)
-    else:
-        _print(ours, said, devices, _left_out(flags or (), build))
+        return
+    _print(ours, said, devices, _left_out(flags or (), build))
+    if ours and any(m.high > size for m, size in zip(ours.footprint.devices, devices, strict=True)):
+        raise typer.Exit(EXIT_WRONG)
 
 
 def _left_out(flags: Sequence[str], build: int) -> list[str]:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from stackgen.domain import spelling
 from stackgen.domain.delivery import Deploy, SecretRef
@@ -247,6 +247,13 @@ class Budget(Strict):
     headroom: Size = Field(default=512 * 1024**2, description="left free on every GPU")
 
 
+def _groups(value: object) -> object:
+    """One group is easily taken for the list of groups."""
+    if isinstance(value, list) and len(value) > 1 and all(isinstance(item, str) for item in value):
+        raise ValueError(f"each group is a list of its own; write [[{', '.join(value)}]]")
+    return value
+
+
 class Stack(Strict):
     """The whole of stack.yaml."""
 
@@ -263,7 +270,7 @@ class Stack(Strict):
             Volume, Form("a mapping with one of `path`, `nfs` and `managed: true`", spelling.volume_mapping)
         ],
     ] = Field(default={}, description="where things are stored, by name")
-    exclusive: list[list[str]] = Field(
+    exclusive: Annotated[list[list[str]], BeforeValidator(_groups)] = Field(
         default=[], description="groups of services of which one at a time holds its GPUs"
     )
     scenarios: dict[Name, Scenario] = Field(
