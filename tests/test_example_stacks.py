@@ -154,3 +154,26 @@ def test_three_hosts_get_the_files_of_their_platforms() -> None:
     assert "gpt-4: llama-70b" in routes
     assert PurePosixPath("nixos/hydra-ai/tabby/config.yml") in output.files["nixos"]
     assert PurePosixPath("systemd/hydra-compute/hydra-ollama.service") in output.files["systemd"]
+
+
+def test_a_model_that_no_node_holds_spreads_over_two() -> None:
+    loaded = app.load(STACKS / "company")
+    plan = app.plan(loaded.stack)
+    assert {gpu.host for gpu in plan.gpus for r, _ in gpu.residents if r.service == "deepseek"} == {
+        "node-1",
+        "node-2",
+    }
+    node = sum(gpu.capacity for gpu in plan.gpus if gpu.host == "node-1")
+    facts = plan.services["deepseek"].known["deepseek"].facts
+    assert facts is not None
+    assert facts.weight_bytes > 0.95 * node
+    files = app.render(plan, loaded.source).files["kubernetes"]
+    group = files[PurePosixPath("kubernetes/deepseek/leaderworkerset.yaml")].text
+    assert "size: 2" in group
+    assert '"$(LWS_LEADER_ADDRESS)"' in group
+    routes = files[PurePosixPath("kubernetes/litellm/config.yaml")].text
+    assert [line.split()[-1] for line in routes.splitlines() if "model_name" in line] == [
+        "deepseek-v3.1",
+        "glm-4.6",
+        "qwen3-coder",
+    ]

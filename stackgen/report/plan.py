@@ -1,6 +1,7 @@
 """A plan for people: a bar and a table per GPU, hosts, scenarios."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 
 from stackgen.domain.footprint import Basis, Memory, Term, TermName
 from stackgen.domain.plan import GpuLedger, Plan, Resident, Verdict
@@ -28,7 +29,7 @@ UNLOCKED = "facts/unlocked"
 
 def show(plan: Plan, page: Page) -> str:
     """The whole plan as text of at most the page's width."""
-    blocks = [_head(plan, page), *(list(_gpu(ledger, _unsized(plan, ledger), page)) for ledger in plan.gpus)]
+    blocks = [_head(plan, page), *(list(_gpus(plan, alike, page)) for alike in _alike(plan.gpus))]
     if plan.gpus:
         blocks.append(_legend(plan, page))
     blocks += [_hosts(plan, page), _limits(plan), _scenarios(plan, page)]
@@ -67,10 +68,24 @@ def _unsized(plan: Plan, ledger: GpuLedger) -> list[str]:
     ]
 
 
-def _gpu(ledger: GpuLedger, unsized: Sequence[str], page: Page) -> Iterator[str]:
+def _alike(ledgers: Iterable[GpuLedger]) -> Iterator[list[GpuLedger]]:
+    """GPUs one after the other that hold the same, of which one is shown for all."""
+
+    def looks(ledger: GpuLedger) -> object:
+        who = [(resident.label, memory) for resident, memory in ledger.residents]
+        # A GPU with nothing on it is one that somebody forgot; it is shown by itself.
+        return (ledger.host, ledger.model, ledger.capacity, ledger.usable, who or ledger.index)
+
+    for _, alike in groupby(ledgers, looks):
+        yield list(alike)
+
+
+def _gpus(plan: Plan, alike: Sequence[GpuLedger], page: Page) -> Iterator[str]:
+    ledger, unsized = alike[0], _unsized(plan, alike[0])
     over = ledger.free < 0
     room = f"{show_size(abs(ledger.free))} {'too much' if over else 'free'}"
-    yield page.style(f"{ledger.host} GPU {ledger.index}", "bold") + f"  {ledger.model}"
+    which = f"GPU {ledger.index}" if len(alike) == 1 else f"GPUs {ledger.index} to {alike[-1].index}, each"
+    yield page.style(f"{ledger.host} {which}", "bold") + f"  {ledger.model}"
     room = page.style(room, "bold red" if over else "bold yellow" if unsized else "green")
     yield f"  {show_size(ledger.high)} of {show_size(ledger.usable)}, {room}"
     if unsized:

@@ -144,3 +144,11 @@ def test_the_bar_is_as_long_as_asked_and_shows_over_only_when_over(
     assert sum(length for _, length in runs) == width
     assert all(length > 0 for _, length in runs)
     assert (bar.OVER in [part for part, _ in runs]) == (ledger.free < 0)
+
+
+def test_gpus_that_hold_the_same_are_shown_once() -> None:
+    box = host(gpus=4)
+    linked = stack([box], [service("r", box, {"m": {"gpus": {0: 5, 1: 5, 2: 6}}})])
+    lines = text_of(solve(linked, known(linked), {"sized": SizedEngine()}), 80).splitlines()
+    heads = [line for line in lines if line.startswith("box GPU")]
+    assert heads == ["box GPUs 0 to 1, each  card", "box GPU 2  card", "box GPU 3  card"]
