@@ -216,7 +216,12 @@ def _gguf_parser() -> Parse[GgufHeader]:
 
 def _config_of(selection: Selection) -> LockedFile | None:
     """The file that describes a whole repository of safetensors; where single files are asked for, there is none."""
-    return next((f for f in selection.others if f.path == "config.json" and not selection.weights), None)
+    here = (f for f in selection.others if f.path == "config.json" or _on_disk(f, "/config.json"))
+    return None if selection.weights else next(here, None)
+
+
+def _on_disk(file: LockedFile, end: str) -> bool:
+    return file.path.startswith("/") and file.path.endswith(end)
 
 
 def _parse_config(data: memoryview, file_size: int | None) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """A repository of EXL3 weights: locked by its config.json and its headers, planned exactly, mounted where it is put."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -126,3 +127,19 @@ def test_what_is_no_language_model_is_locked_without_facts(place: Place) -> None
     )
     assert place.run("lock").status == 0
     assert "facts" not in place.locked
+
+
+def test_a_folder_of_this_machine_is_read_as_well(place: Place) -> None:
+    folder = place.root / "models" / "tiny-exl3"
+    shutil.copytree(place.hub.root / REPO, folder)
+    text = STACK.replace(f"hf: {REPO}, revision: 4.0bpw", f"path: {folder}")
+    (place.root / "stack.yaml").write_text(text.replace("/srv/models", str(folder.parent)))
+    run = place.run("lock")
+    assert run.status == 0, run.err
+    plan = json.loads(place.run("plan", "--format", "json").out)
+    assert plan["verdict"] == "fits"
+    assert plan["gpus"][0]["residents"][0]["terms"][0]["basis"] == "exact"
+    assert place.run("render", "-o", "out").status == 0
+    (config,) = (place.root / "out").rglob("config.yml")
+    model = yaml.safe_load(config.read_text())["model"]
+    assert (model["model_dir"], model["model_name"]) == ("/models", "tiny-exl3")
