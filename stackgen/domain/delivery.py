@@ -71,7 +71,7 @@ class Deploy(Strict):
     gitops: Literal["argocd", "flux", "none"] = Field(
         default="none", description="who applies what is rendered for Kubernetes"
     )
-    secrets: Literal["sops", "external-secrets", "env-file", "sops-nix"] = Field(
+    secrets: Literal["sops", "external-secrets", "env-file", "sops-nix", "agenix"] = Field(
         default="env-file", description="where the values of secrets come from"
     )
     hub_token: SecretRef | None = Field(default=None, description="a token to download gated models with")

@@ -238,6 +238,16 @@ class TestSecrets:
         assert "sops" not in body(on_nixos(*self.FOUND))
 
     @pytest.mark.parametrize("native", [False, True])
+    def test_or_what_agenix_decrypts(self, native: bool) -> None:
+        llama = as_native(self.FOUND[0]) if native else self.FOUND[0]
+        found = replace(on_nixos(llama), deploy=Deploy(secrets="agenix"))
+        file = NixExpr('config.age.secrets."home-llama.env".path')
+        place = unit(found, "llama")["serviceConfig"] if native else container(found, "llama")
+        assert place["EnvironmentFile" if native else "environmentFiles"] == [file]
+        [example] = [d for d in TARGET.render(found).documents if "secrets" in d.path.name]
+        assert 'age.secrets."home-llama.env".file' in "\n".join(example.header)
+
+    @pytest.mark.parametrize("native", [False, True])
     def test_or_what_sops_nix_puts_together(self, native: bool) -> None:
         llama = as_native(self.FOUND[0]) if native else self.FOUND[0]
         found = replace(on_nixos(llama), deploy=Deploy(secrets="sops-nix"))

@@ -54,6 +54,7 @@ def on_nixos(found: Deployment, **changes: Any) -> Deployment:
 DEPLOYMENTS = {
     "home": on_nixos(home()),
     "everything": on_nixos(deployment(maximal, SEARCH)),
+    "everything-with-agenix": on_nixos(deployment(maximal, SEARCH), deploy=Deploy(secrets="agenix")),
     "everything-with-sops": on_nixos(deployment(maximal, SEARCH), deploy=Deploy(secrets="sops-nix")),
     "downloads": replace(
         on_nixos(home()),

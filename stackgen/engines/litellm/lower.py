@@ -11,7 +11,7 @@ from stackgen.domain.interface import Api, Task
 from stackgen.domain.linked import LinkedService, SecretKey
 from stackgen.domain.plan import Plan, PlannedService
 from stackgen.domain.target_defaults import present
-from stackgen.domain.workload import ConfigFile, EnvValue, Health, Port, ServiceUrl, Workload
+from stackgen.domain.workload import ConfigFile, EnvValue, Health, Listen, Port, ServiceUrl, Workload
 from stackgen.engines.litellm import routes
 from stackgen.engines.litellm.interface import MASTER_KEY, master_key
 from stackgen.engines.litellm.options import LitellmOptions
@@ -61,6 +61,7 @@ def workload(planned: PlannedService, plan: Plan) -> Workload:
             ConfigFile(name=CONFIG.name, target=CONFIG, format=Format.YAML, body=config(service, found)),
         ),
         ports=(Port(name="http", number=PORT, publish=service.publish),),
+        listen=Listen(args=("--host", "{address}", "--port", "{port}")),
         # /health asks every model, which loads them all in turn; this one asks nobody.
         health=Health(port=PORT, path="/health/liveliness", start_period=120, tool="python3"),
         expose=service.expose,

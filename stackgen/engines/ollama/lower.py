@@ -8,7 +8,7 @@ from stackgen.domain.interface import Api, Interface, ServedModel, Task
 from stackgen.domain.linked import LinkedService
 from stackgen.domain.plan import PlannedService
 from stackgen.domain.units import MIB
-from stackgen.domain.workload import EnvValue, Health, Port, Workload
+from stackgen.domain.workload import EnvValue, Health, Listen, Port, Workload
 from stackgen.engines.ollama.effective import Case, case, shares
 from stackgen.engines.ollama.options import OllamaOptions
 
@@ -47,6 +47,7 @@ def workload(planned: PlannedService) -> Workload:
         mounts=defaults.mounts(service, {"models": MODELS}),
         gpus=service.gpus,
         ports=(Port(name="http", number=PORT, publish=service.publish),),
+        listen=Listen(env={"OLLAMA_HOST": "{address}:{port}"}),
         health=Health(port=PORT, path="/", tool="bash"),
         expose=service.expose,
         memory_limit=service.ram,

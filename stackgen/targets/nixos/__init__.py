@@ -17,6 +17,7 @@ from stackgen.domain.workload import Deployment, Listen, Workload
 from stackgen.targets.nixos.findings import findings
 from stackgen.targets.nixos.machine import MODULES, Machine, address_of
 from stackgen.targets.nixos.module import body
+from stackgen.targets.nixos.secrets import how_to_keep
 
 
 class _Nixos:
@@ -88,8 +89,7 @@ def _documents(machine: Machine) -> Iterator[Document]:
                 format=Format.ENV,
                 header=(
                     machine.origin,
-                    f"Copy it to {machine.environment_file(workload)} on {machine.name}, with mode 600 and",
-                    "owner root, and give each line its value, without quotes.",
+                    *how_to_keep(workload, machine),
                     *(
                         f"{name}: {secret.key} of the secret {secret.name}"
                         for name, secret in secrets.items()
@@ -105,6 +105,8 @@ def _how_to_use(machine: Machine) -> Iterator[str]:
         yield "The driver is not set up here: hardware.nvidia is the machine's own."
     if machine.sops and any(map(machine.secrets, (*machine.workloads, *machine.jobs))):
         yield "Secrets come from sops-nix: import its module and set sops.defaultSopsFile."
+    if machine.agenix and any(map(machine.secrets, (*machine.workloads, *machine.jobs))):
+        yield "Secrets come from agenix: the secrets.env.example tell what is in which of them."
     for group, services in machine.deployment.exclusive:
         units = [machine.unit(name) for name in sorted(services) if machine.local(name)]
         if len(units) > 1:

@@ -73,8 +73,13 @@ class Machine(UnitHost):
 
     @property
     def sops(self) -> bool:
-        """Whether secrets come from sops-nix; else each service has a file with them on the host."""
+        """Whether secrets come from sops-nix; else each service has a file with them."""
         return self.deployment.deploy.secrets in ("sops", "sops-nix")
+
+    @property
+    def agenix(self) -> bool:
+        """Whether agenix decrypts that file; else somebody keeps it on the host."""
+        return self.deployment.deploy.secrets == "agenix"
 
     @property
     def cdi_by_uuid(self) -> bool:

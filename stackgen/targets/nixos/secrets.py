@@ -1,4 +1,4 @@
-"""Secrets by reference: what sops-nix puts together, or a file that somebody keeps on the host."""
+"""Secrets by reference: what sops-nix puts together, a file that agenix decrypts, or one that somebody keeps there."""
 
 from typing import Any
 
@@ -17,7 +17,23 @@ def environment_files(workload: Workload, machine: Machine) -> list[str | NixExp
         return []
     if machine.sops:
         return [NixExpr(f"config.sops.templates.{string(_template(workload, machine))}.path")]
+    if machine.agenix:
+        return [NixExpr(f"config.age.secrets.{string(_template(workload, machine))}.path")]
     return [machine.environment_file(workload)]
+
+
+def how_to_keep(workload: Workload, machine: Machine) -> tuple[str, ...]:
+    """What to do with the file of a service that is filled in."""
+    if machine.agenix:
+        name = string(_template(workload, machine))
+        return (
+            f"Encrypt it with agenix, each line with its value, without quotes, and set age.secrets.{name}.file",
+            f"in the configuration of {machine.name}.",
+        )
+    return (
+        f"Copy it to {machine.environment_file(workload)} on {machine.name}, with mode 600 and",
+        "owner root, and give each line its value, without quotes.",
+    )
 
 
 def sops(machine: Machine) -> dict[str, Any]:

@@ -59,6 +59,9 @@ let
       placeholder = b.mapAttrs (name: _: "<SOPS:${name}>") (config.sops.secrets or { });
       templates = b.mapAttrs (name: _: { path = "/run/secrets/rendered/${name}"; }) (config.sops.templates or { });
     };
+    # The configuration of the host names their files.
+    age.secrets = b.listToAttrs (map (name: { inherit name; value.path = "/run/agenix/${name}"; })
+      [ "home-maximal.env" "home-search.env" ]);
     hardware = { nvidia.package = package "nvidia-x11"; };
     virtualisation = config.virtualisation // { podman.package = package "podman"; };
   };
