@@ -69,6 +69,8 @@ class Demand:
 
     residents: tuple[Resident, ...]
     limit: int | Limit = Limit.ALL
+    limit_option: str = "models_max"
+    """How the engine calls the option that sets it."""
     diagnostics: tuple[Diagnostic, ...] = ()
     unknown: bool = False
     """Whether something could not be sized, so that no verdict is possible."""

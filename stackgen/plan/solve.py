@@ -11,7 +11,6 @@ from stackgen.domain.interface import Interface
 from stackgen.domain.linked import LinkedService, LinkedStack, MeasuredUse
 from stackgen.domain.plan import (
     Demand,
-    GpuLedger,
     KnownModel,
     Limit,
     Plan,
@@ -168,14 +167,14 @@ def safe_limits(stack: LinkedStack, demands: Mapping[str, Demand]) -> dict[str, 
 
 def _limits_on(stack: LinkedStack, demands: Mapping[str, Demand]) -> dict[str, int]:
     """`auto` starts with one model (or all that are loaded at start) and is raised, service by service in
-    turn, as long as every GPU that the service uses still fits in the worst case."""
+    turn, as long as every GPU and every host that the service uses still fits in the worst case."""
     loaded = {name: demand.residents for name, demand in demands.items()}
     limits = {name: first_limit(demand) for name, demand in demands.items()}
     growing = [name for name, demand in demands.items() if demand.limit is Limit.AUTO]
     while growing:
         for name in list(growing):
             raised = limits | {name: limits[name] + 1}
-            if raised[name] <= len(loaded[name]) and _fits(stack, name, gpu_ledgers(stack, loaded, raised)):
+            if raised[name] <= len(loaded[name]) and _fits(stack, name, loaded, raised):
                 limits = raised
             else:
                 growing.remove(name)
@@ -192,8 +191,14 @@ def first_limit(demand: Demand) -> int:
     return max(1, sum(r.pinned for r in demand.residents))
 
 
-def _fits(stack: LinkedStack, service: str, gpus: Sequence[GpuLedger]) -> bool:
-    """Whether the GPUs of a service are within their budget."""
+def _fits(
+    stack: LinkedStack, service: str, loaded: Mapping[str, Sequence[Resident]], limits: Mapping[str, int]
+) -> bool:
+    """Whether the GPUs of a service, and the main memory of its hosts, are within their budget."""
     linked = stack.services[service]
-    mine = {(host.name, gpu.index) for host in linked.hosts for gpu in linked.gpus}
-    return all(g.free >= 0 for g in gpus if (g.host, g.index) in mine)
+    names = {host.name for host in linked.hosts}
+    mine = {(name, gpu.index) for name in names for gpu in linked.gpus}
+    gpus, hosts = gpu_ledgers(stack, loaded, limits), host_ledgers(stack, loaded, limits)
+    return all(g.free >= 0 for g in gpus if (g.host, g.index) in mine) and all(
+        h.ram is None or h.ram_high <= h.ram for h in hosts if h.host in names
+    )

@@ -204,7 +204,8 @@ def _fewer_at_once(trial: Trial) -> Iterator[Way]:
 
 
 def _limit(name: str, count: int, now: Made) -> Made:
-    return Made(now.trial.with_limit(name, count), (*now.changes, f"models_max: {count}"))
+    option = now.trial.demands[name].limit_option
+    return Made(now.trial.with_limit(name, count), (*now.changes, f"{option}: {count}"))
 
 
 def _turns(trial: Trial) -> Iterator[Way]:

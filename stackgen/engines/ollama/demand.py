@@ -19,6 +19,7 @@ def demand(service: LinkedService, known: Mapping[str, KnownModel]) -> Demand:
     return Demand(
         residents=tuple(a.resident for a in answers if a.resident is not None),
         limit=_limit(service),
+        limit_option="max_loaded_models",
         diagnostics=tuple(d for a in answers for d in a.findings),
         unknown=any(a.resident is None for a in answers),
     )

@@ -1,9 +1,12 @@
 """What Ollama's models take: llama-server's own figures, started as Ollama starts it."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import yaml
 
+from stackgen.domain.diagnostic import Severity
 from stackgen.domain.footprint import TermName
 from stackgen.domain.linked import LinkedService
 from stackgen.domain.llama import LlamaParams
@@ -13,6 +16,7 @@ from stackgen.engines.ollama import ENGINE
 from stackgen.engines.ollama.effective import by_memory, case
 from stackgen.memory.llama import footprint
 from tests.support.engines import known, service
+from tests.support.snippets import planned
 
 QWEN = "hf: 'Qwen/Qwen3-8B-GGUF:Q4_K_M'"
 
@@ -123,3 +127,33 @@ def test_what_people_pull_themselves_is_declared() -> None:
     linked = service(ENGINE, "{gpus: [0], vram: {low: 4GiB, high: 8GiB}}")
     assert [r.gpus[0].high for r in ENGINE.demand(linked, {}).residents] == [8 * GIB]
     assert ENGINE.demand(service(ENGINE, "gpus: [0]"), {}).unknown
+
+
+PAIR = """
+version: 1
+name: home
+hosts: {box: {platform: compose, ram: %s, gpus: [%s]}}
+models: {a: {ollama: llama3.2}, b: {ollama: "llama3.1:8b"}}
+services:
+  ollama:
+    engine: ollama
+    host: box
+    options: {cache_ram: 0B, context_length: 4096, max_loaded_models: %s}
+    models: {a: {model: a}, b: {model: b}}
+    volumes: {models: m}
+    gpus: %s
+volumes: {m: {path: /srv/m}}
+"""
+
+
+@pytest.mark.parametrize(("ram", "limit"), [("64GiB", 2), ("7GiB", 1)])
+def test_on_the_cpu_main_memory_says_how_many_fit(ram: str, limit: int, tmp_path: Path) -> None:
+    plan = planned(yaml.safe_load(PAIR % (ram, "", "auto", "[]")), tmp_path)
+    assert plan.services["ollama"].models_max == limit
+    assert [d.kind for d in plan.diagnostics if d.severity is Severity.ERROR] == []
+
+
+def test_advice_names_its_own_option(tmp_path: Path) -> None:
+    stack = yaml.safe_load(PAIR % ("64GiB", "rtx-3060-ti", "2", "[0]"))
+    (over,) = (d for d in planned(stack, tmp_path).diagnostics if d.kind == "plan/over-budget")
+    assert "max_loaded_models: 1" in (over.hint or "")
