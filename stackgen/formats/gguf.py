@@ -5,6 +5,7 @@ to be there. The layout is https://github.com/ggml-org/ggml/blob/master/docs/ggu
 """
 
 import struct
+from functools import lru_cache
 from math import prod
 from typing import Any, Final
 
@@ -58,6 +59,11 @@ Passed = dict[int, tuple[int, int]]
 """By the place where an array of strings starts: how far it was passed over, and how many strings are left."""
 
 
+@lru_cache(maxsize=64)
+def _layout(codes: str) -> struct.Struct:
+    return struct.Struct(codes)
+
+
 class _Cursor:
     """A place in the bytes that never passes their end, nor what a header may take."""
 
@@ -94,8 +100,8 @@ class _Cursor:
 
     def read(self, codes: str) -> tuple[Any, ...]:
         """The next numbers, by their struct codes."""
-        codes = self.order + codes
-        return struct.unpack_from(codes, self.data, self.take(struct.calcsize(codes)))
+        layout = _layout(self.order + codes)
+        return layout.unpack_from(self.data, self.take(layout.size))
 
     def text(self, longest: int | None = None) -> str:
         """The next string; bytes that are not UTF-8 are replaced."""
