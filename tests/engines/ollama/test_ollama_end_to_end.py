@@ -14,6 +14,7 @@ import pytest
 
 from stackgen.domain.target_defaults import question
 from stackgen.domain.workload import Health
+from tests.support import compose
 from tests.support.cli import stackgen
 from tests.support.fake_hub import FakeHub, serving
 from tests.support.hub_files import put
@@ -141,6 +142,15 @@ def test_the_same_files_can_be_fetched_from_here(place: Place) -> None:
     assert place.read("library/helper/latest")["params"]["num_ctx"] == 1024
     kept = [path for path in there if ".stackgen" not in path.parts]
     assert all((place.volume / path).is_file() for path in kept)
+
+
+def test_compose_takes_it_and_asks_as_we_do(place: Place) -> None:
+    place.fill(1024)
+    project = compose.config(place.root / "out" / "compose" / "rig")
+    service = project["services"]["ollama"]
+    assert service["healthcheck"]["test"][1:] == question(Health(port=11434, path="/", tool="bash"))
+    assert service["depends_on"]["download-store"]["condition"] == "service_completed_successfully"
+    assert service["environment"]["OLLAMA_MODELS"] == "/models"
 
 
 @pytest.mark.parametrize(("status", "healthy"), [(200, True), (503, False), (None, False)])
