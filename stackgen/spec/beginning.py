@@ -33,7 +33,7 @@ services:
     models:
       # The id that clients ask for. A router loads models when they are asked for: add more of them.
       {use}: {{{options}}}
-    publish: 8080 # on this machine only; {{port: 8080, address: 0.0.0.0}} opens it to the network
+    {publish}
     volumes: {{models: models}}
 
   # A page to chat. It signs log-ins with a secret that you create; stack.yaml only names it.
@@ -47,9 +47,11 @@ services:
 
 volumes:
   # Or a folder of the machine, {{path: /srv/models}}, or {{nfs: "nas:/models"}}.
-  models: {{managed: true}}
-  # page-data: {{managed: true}}
+  models: {{managed: true, size: 100GiB}}
+  # page-data: {{managed: true, size: 10GiB}}
 """
+_PUBLISH = "publish: 8080 # on this machine only; {port: 8080, address: 0.0.0.0} opens it to the network"
+_EXPOSE = "# expose: {hostname: llama.example.org} # a name that the cluster's gateway answers to"
 
 
 class Beginning(NamedTuple):
@@ -84,6 +86,7 @@ def text(first: Beginning) -> str:
         hf=first.hf,
         service_gpus=f"gpus: [{', '.join(map(str, first.service_gpus))}]\n    " if first.service_gpus else "",
         image=first.image,
+        publish=_EXPOSE if first.platform == "kubernetes" else _PUBLISH,
         options=", ".join(options),
         use=first.model,
     )
