@@ -10,7 +10,8 @@ from stackgen.domain.diagnostic import Severity, has_errors
 from stackgen.domain.document import Document
 from stackgen.domain.plan import Plan, Verdict
 from stackgen.domain.units import GIB
-from tests.support import compose
+from tests.support import claims, compose
+from tests.support.golden import assert_tree
 
 STACKS = Path(__file__).parent.parent / "stacks"
 GOOD = sorted(folder.name for folder in STACKS.iterdir() if (folder / "stack.yaml").is_file())
@@ -177,3 +178,23 @@ def test_a_model_that_no_node_holds_spreads_over_two() -> None:
         "glm-4.6",
         "qwen3-coder",
     ]
+
+
+def test_the_5090s_contexts_take_what_its_owner_reads(tmp_path: Path) -> None:
+    """17, 19 and 24 GiB at 8, 32 and 128 Ki tokens, rounded, without a projector; by their slope the cache is q8_0."""
+    at = {
+        context: claims.at_context(
+            "stacks/rtx-5090/as-found.yaml", "llama-cpp/qwen3-vl-30b", context, "q8_0", tmp_path
+        )
+        for context in (8192, 32768, 131072)
+    }
+    read = {8192: 17 * GIB, 32768: 19 * GIB, 131072: 24 * GIB}
+    assert all(abs(at[context].best - claim) < 1.5 * GIB for context, claim in read.items())
+    assert abs((at[131072].best - at[32768].best) - 5 * GIB) < 0.3 * GIB
+
+
+def test_what_the_5090_renders(request: pytest.FixtureRequest) -> None:
+    loaded = app.load(STACKS / "rtx-5090")
+    output = app.render(app.plan(loaded.stack), loaded.source)
+    texts = {path: file.text for files in output.files.values() for path, file in files.items()}
+    assert_tree(Path(__file__).parent / "golden" / "stacks" / "rtx-5090", texts, request)

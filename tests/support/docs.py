@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from tests.support import reference, verified
+from tests.support import claims, reference, verified
 from tests.support.cli import ROOT
 
 PAGES: Final = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -129,6 +129,9 @@ MAKERS: Final[dict[str, Callable[[list[str], Path], str]]] = {
     "run": _run,
     "files": _files,
     "rendered": _rendered,
+    "scenarios": lambda words, _: claims.scenarios(*words),
+    "contexts": claims.contexts,
+    "findings": lambda words, _: claims.findings(*words),
     "keys": lambda words, _: reference.keys(*words),
     "options": lambda words, _: reference.options(*words),
     "model-options": lambda words, _: reference.model_options(*words),
