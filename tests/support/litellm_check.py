@@ -51,17 +51,21 @@ def dropped(config: dict[str, Any], path: str) -> Iterator[str]:
             yield f"model_list: {pair} was dropped"
 
 
-def main(path: str) -> int:
-    """Tell everything, and fail if there is something."""
-    yaml = import_module("yaml")
-    logging.disable(logging.CRITICAL)
+def problems(path: str) -> list[str]:
+    """Everything that is wrong with a file."""
     with open(path, encoding="utf-8") as file:  # noqa: PTH123
-        config = yaml.safe_load(file)
-    problems = [*unknown_keys(config), *dropped(config, path)]
-    for problem in problems:
+        config = import_module("yaml").safe_load(file)
+    return [f"{path}: {problem}" for problem in (*unknown_keys(config), *dropped(config, path))]
+
+
+def main(paths: list[str]) -> int:
+    """Tell everything, and fail if there is something."""
+    logging.disable(logging.CRITICAL)
+    found = [problem for path in paths for problem in problems(path)]
+    for problem in found:
         print(problem)  # noqa: T201
-    return 1 if problems else 0
+    return 1 if found else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(sys.argv[1:]))

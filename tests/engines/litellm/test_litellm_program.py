@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from stackgen import app
+from stackgen.app.rendering import render
 from stackgen.domain.document import Document
 from stackgen.domain.interface import Api, Interface, ServedModel, Task
 from stackgen.domain.linked import LinkedService, SecretKey
@@ -57,17 +59,34 @@ def test_litellm_reads_every_key_and_takes_every_model(tmp_path: Path) -> None:
     # A database would be asked at once; its line is read like that of the master key.
     options = EVERY_OPTION.replace("database_url: {secret: {name: db}}, ", "")
     text = written(gateway(options, "[llama, small, ollama]"), behind, {})
-    (tmp_path / "config.yaml").write_text(text)
+    files = [tmp_path / "config.yaml", *of_an_example(tmp_path)]
+    files[0].write_text(text)
     program = require("litellm")
     own = litellm_proxy.environment(program, tmp_path)
     done = subprocess.run(
-        [Path(program).with_name("python"), litellm_check.__file__, tmp_path / "config.yaml"],
+        [Path(program).with_name("python"), litellm_check.__file__, *files],
         capture_output=True,
         text=True,
         cwd=ROOT,
         env=own | {"LITELLM_MASTER_KEY": litellm_proxy.KEY, "LITELLM_LOCAL_MODEL_COST_MAP": "True"},
     )
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
+
+
+def of_an_example(folder: Path) -> list[Path]:
+    """The config.yaml of the gateway in a stack that people may start from."""
+    loaded = app.load(ROOT / "stacks" / "three-hosts")
+    output = render(app.plan(loaded.stack, loaded.lock), loaded.source)
+    files = [
+        file
+        for rendered in output.files.values()
+        for path, file in rendered.items()
+        if path.parts[-2:] == ("litellm", "config.yaml")
+    ]
+    assert len(files) == 1
+    target = folder / "example.yaml"
+    target.write_text(files[0].text)
+    return [target]
 
 
 BIG = "{image: 'example.org/llama:server-b%d', options: {parallel: 1}, models: {coder: {model: m, context: 256}}}"
