@@ -113,6 +113,23 @@ services:
     options: {port: 8003, program: /bin/busybox, args: [httpd, -f]}
     env: {TOKEN: {secret: {name: other, key: token}}, PLAIN: "1"}
     publish: 8003
+  figures:
+    engine: prometheus
+    host: box
+    publish: {port: 9090, address: 192.168.1.10}
+    volumes: {data: figures}
+  cards:
+    engine: dcgm-exporter
+    host: box
+    gpus: [0, 1, 2, 3]
+    publish: 9400
+  dashboards:
+    engine: grafana
+    host: small
+    uses: {metrics: figures}
+    options: {admin_password: {secret: {name: dashboards, key: admin-password}}}
+    publish: 3000
+    volumes: {data: dashboards}
   proxy:
     engine: caddy
     host: box
@@ -123,6 +140,8 @@ volumes:
   ollama: {path: /srv/ollama}
   ears: {path: /srv/ears}
   caddy: {path: /srv/caddy}
+  figures: {path: /srv/figures}
+  dashboards: {path: /srv/dashboards}
   chat: {path: /srv/chat}
   flows: {path: /srv/flows}
 deploy: {hub_token: {name: hub, key: hub-token}}
