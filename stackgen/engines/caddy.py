@@ -3,17 +3,18 @@
 from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import ip_network
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from stackgen.domain import engine_defaults as defaults
-from stackgen.domain.contracts import Engine, Parsed, Role
-from stackgen.domain.diagnostic import Diagnostic, YamlPath, error, warning
+from stackgen.domain.contracts import Engine, Role
+from stackgen.domain.diagnostic import Diagnostic, error, warning
+from stackgen.domain.engine_base import WithoutModels
 from stackgen.domain.interface import Interface, Proxy
-from stackgen.domain.linked import LinkedService, LinkedUse, Publication
-from stackgen.domain.plan import Alternative, Demand, KnownModel, Plan, PlannedService
-from stackgen.domain.stack import Service, Strict
+from stackgen.domain.linked import LinkedService, Publication
+from stackgen.domain.plan import KnownModel, Plan, PlannedService
+from stackgen.domain.stack import Strict
 from stackgen.domain.values import Duration
 from stackgen.domain.wording import Form
 
@@ -72,30 +73,18 @@ class CaddyOptions(Strict):
         return self
 
 
-class _Caddy:
-    name: Final = "caddy"
-    summary: Final = "Caddy, a reverse proxy for the host names under `expose`"
-    volume_roles: Final = {"data": Role(description="certificates, and the authority that signs them")}
-    use_roles: Final = {
+class _Caddy(WithoutModels):
+    name = "caddy"
+    summary = "Caddy, a reverse proxy for the host names under `expose`"
+    settings = CaddyOptions
+    volume_roles = {"data": Role(description="certificates, and the authority that signs them")}
+    use_roles = {
         "hosts": Role(
             description="services whose `expose` it answers for; all that have one unless told",
             many=True,
             anyone=True,
         )
     }
-    offers: Final[frozenset[str]] = frozenset()
-
-    def options(self, service: Service, path: YamlPath) -> Parsed:
-        """Check `options`."""
-        return defaults.parse(CaddyOptions, service.options, (*path, "options"))
-
-    def use_options(self, entry: Mapping[str, Any], service: Service, options: Any, path: YamlPath) -> Parsed:
-        """There are no models."""
-        return defaults.no_models(self.name, path)
-
-    def schema(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """JSON Schemas of `options` and of nothing."""
-        return CaddyOptions.model_json_schema(), defaults.NoOptions.model_json_schema()
 
     def check(self, service: LinkedService, known: Mapping[str, KnownModel]) -> Iterable[Diagnostic]:
         """Doors that nobody can reach, and certificates that are lost."""
@@ -105,16 +94,6 @@ class _Caddy:
             yield error(
                 "caddy/gpu", (*service.path, "gpus"), "Caddy has no use for a GPU", "leave `gpus` out"
             )
-
-    def demand(self, service: LinkedService, known: Mapping[str, KnownModel]) -> Demand:
-        """No GPU memory."""
-        return Demand(residents=())
-
-    def alternatives(
-        self, service: LinkedService, use: LinkedUse, known: Mapping[str, KnownModel]
-    ) -> Iterable[Alternative]:
-        """None."""
-        return ()
 
     def interface(self, service: PlannedService) -> Interface:
         """The host names for which it answers."""

@@ -2,17 +2,18 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import AfterValidator, Field
 
 from stackgen.domain import engine_defaults as defaults
-from stackgen.domain.contracts import Engine, Parsed, Role
-from stackgen.domain.diagnostic import Diagnostic, YamlPath, error
+from stackgen.domain.contracts import Engine, Role
+from stackgen.domain.diagnostic import Diagnostic, error
+from stackgen.domain.engine_base import WithDeclaredMemory
 from stackgen.domain.interface import Api, Interface
-from stackgen.domain.linked import LinkedService, LinkedUse
-from stackgen.domain.plan import Alternative, Demand, KnownModel, Plan, PlannedService
-from stackgen.domain.stack import Service, Strict
+from stackgen.domain.linked import LinkedService
+from stackgen.domain.plan import KnownModel, Plan, PlannedService
+from stackgen.domain.stack import Strict
 from stackgen.domain.units import GIB
 from stackgen.domain.values import Size
 
@@ -53,10 +54,12 @@ class ComfyuiOptions(Strict):
     )
 
 
-class _Comfyui:
-    name: Final = "comfyui"
-    summary: Final = "ComfyUI, pictures and video by workflows"
-    volume_roles: Final = {
+class _Comfyui(WithDeclaredMemory):
+    name = "comfyui"
+    summary = "ComfyUI, pictures and video by workflows"
+    settings = ComfyuiOptions
+    at_once = 1  # to load another model, it unloads the first
+    volume_roles = {
         "models": Role(description="weights, one folder per kind: diffusion_models, vae, ..."),
         "custom_nodes": Role(description="custom nodes that people install"),
         "input": Role(description="pictures that people upload"),
@@ -65,20 +68,7 @@ class _Comfyui:
         "packages": Role(description="Python packages of custom nodes"),
         "cache": Role(description="downloads; may be lost"),
     }
-    use_roles: Final[Mapping[str, Role]] = {}
-    offers: Final = frozenset({"images"})
-
-    def options(self, service: Service, path: YamlPath) -> Parsed:
-        """Check `options`."""
-        return defaults.parse(ComfyuiOptions, service.options, (*path, "options"))
-
-    def use_options(self, entry: Mapping[str, Any], service: Service, options: Any, path: YamlPath) -> Parsed:
-        """A model has no options here: workflows decide how it is used."""
-        return defaults.parse(defaults.NoOptions, entry, path)
-
-    def schema(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """JSON Schemas of `options` and of an empty entry."""
-        return ComfyuiOptions.model_json_schema(), defaults.NoOptions.model_json_schema()
+    offers = frozenset({"images"})
 
     def check(self, service: LinkedService, known: Mapping[str, KnownModel]) -> Iterable[Diagnostic]:
         """Memory that nobody declared, and GPUs that it would leave idle."""
@@ -90,16 +80,6 @@ class _Comfyui:
                 f"ComfyUI works on one GPU and would leave {len(service.gpus) - 1} of these idle",
                 "name one GPU, or run one service per GPU",
             )
-
-    def demand(self, service: LinkedService, known: Mapping[str, KnownModel]) -> Demand:
-        """One model at a time: to load another, ComfyUI unloads the first."""
-        return defaults.declared_demand(service, limit=1)
-
-    def alternatives(
-        self, service: LinkedService, use: LinkedUse, known: Mapping[str, KnownModel]
-    ) -> Iterable[Alternative]:
-        """None: what it takes is declared."""
-        return ()
 
     def interface(self, service: PlannedService) -> Interface:
         """Pages for people, and the protocol of its own."""

@@ -2,15 +2,15 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from stackgen.domain import engine_defaults as defaults
-from stackgen.domain.contracts import Engine, Parsed, Role
-from stackgen.domain.diagnostic import Diagnostic, YamlPath, error
+from stackgen.domain.contracts import Engine
+from stackgen.domain.diagnostic import Diagnostic, error
+from stackgen.domain.engine_base import WithoutModels
 from stackgen.domain.interface import Interface, Scrape
-from stackgen.domain.linked import LinkedService, LinkedUse
-from stackgen.domain.plan import Alternative, Demand, KnownModel, Plan, PlannedService
-from stackgen.domain.stack import Service
+from stackgen.domain.linked import LinkedService
+from stackgen.domain.plan import KnownModel, Plan, PlannedService
 
 if TYPE_CHECKING:
     from stackgen.domain.workload import Workload
@@ -20,24 +20,9 @@ PORT: Final = 9400
 COUNTERS: Final = PurePosixPath("/etc/dcgm-exporter/stackgen.csv")
 
 
-class _DcgmExporter:
-    name: Final = "dcgm-exporter"
-    summary: Final = "NVIDIA's DCGM exporter, what GPUs really hold"
-    volume_roles: Final[Mapping[str, Role]] = {}
-    use_roles: Final[Mapping[str, Role]] = {}
-    offers: Final[frozenset[str]] = frozenset()
-
-    def options(self, service: Service, path: YamlPath) -> Parsed:
-        """Check `options`, of which there are none."""
-        return defaults.parse(defaults.NoOptions, service.options, (*path, "options"))
-
-    def use_options(self, entry: Mapping[str, Any], service: Service, options: Any, path: YamlPath) -> Parsed:
-        """There are no models."""
-        return defaults.no_models(self.name, path)
-
-    def schema(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """JSON Schemas of nothing, twice."""
-        return defaults.NoOptions.model_json_schema(), defaults.NoOptions.model_json_schema()
+class _DcgmExporter(WithoutModels):
+    name = "dcgm-exporter"
+    summary = "NVIDIA's DCGM exporter, what GPUs really hold"
 
     def check(self, service: LinkedService, known: Mapping[str, KnownModel]) -> Iterable[Diagnostic]:
         """GPUs that it would leave out, and so count otherwise than the plan does."""
@@ -53,16 +38,6 @@ class _DcgmExporter:
                 "it counts the GPUs that it sees from 0, so it must see all NVIDIA GPUs of its host and no others",
                 f"gpus: [{listed}]; it takes nothing of them",
             )
-
-    def demand(self, service: LinkedService, known: Mapping[str, KnownModel]) -> Demand:
-        """No GPU memory: it asks the driver."""
-        return Demand(residents=())
-
-    def alternatives(
-        self, service: LinkedService, use: LinkedUse, known: Mapping[str, KnownModel]
-    ) -> Iterable[Alternative]:
-        """None."""
-        return ()
 
     def interface(self, service: PlannedService) -> Interface:
         """Figures, and among them the memory of each GPU in MiB."""

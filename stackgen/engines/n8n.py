@@ -2,17 +2,18 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import Field
 
 from stackgen.domain import engine_defaults as defaults
-from stackgen.domain.contracts import Engine, Parsed, Role
-from stackgen.domain.diagnostic import Diagnostic, YamlPath, error, warning
+from stackgen.domain.contracts import Engine, Role
+from stackgen.domain.diagnostic import Diagnostic, error, warning
+from stackgen.domain.engine_base import WithoutModels
 from stackgen.domain.interface import Api, Interface
-from stackgen.domain.linked import LinkedService, LinkedUse
-from stackgen.domain.plan import Alternative, Demand, KnownModel, Plan, PlannedService
-from stackgen.domain.stack import SecretValue, Service, Strict
+from stackgen.domain.linked import LinkedService
+from stackgen.domain.plan import KnownModel, Plan, PlannedService
+from stackgen.domain.stack import SecretValue, Strict
 
 if TYPE_CHECKING:
     from stackgen.domain.workload import EnvValue, Workload
@@ -54,30 +55,19 @@ class N8nOptions(Strict):
     postgres: N8nPostgres | None = Field(default=None, description="a database on a server")
 
 
-class _N8n:
-    name: Final = "n8n"
-    summary: Final = "n8n, workflows that call the other services"
-    volume_roles: Final = {"data": Role(description="workflows, credentials and settings")}
-    use_roles: Final = {
+class _N8n(WithoutModels):
+    name = "n8n"
+    summary = "n8n, workflows that call the other services"
+    settings = N8nOptions
+    volume_roles = {"data": Role(description="workflows, credentials and settings")}
+    use_roles = {
         "chat": Role(description="services with the OpenAI API that workflows call", many=True),
         "search": Role(description="a service that searches the web", many=True),
         "images": Role(description="a service that makes pictures", many=True),
         "transcription": Role(description="a service that turns speech into text", many=True),
         "api": Role(description="any other program", many=True),
     }
-    offers: Final = frozenset({"api"})
-
-    def options(self, service: Service, path: YamlPath) -> Parsed:
-        """Check `options`."""
-        return defaults.parse(N8nOptions, service.options, (*path, "options"))
-
-    def use_options(self, entry: Mapping[str, Any], service: Service, options: Any, path: YamlPath) -> Parsed:
-        """There are no models."""
-        return defaults.no_models(self.name, path)
-
-    def schema(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """JSON Schemas of `options` and of nothing."""
-        return N8nOptions.model_json_schema(), defaults.NoOptions.model_json_schema()
+    offers = frozenset({"api"})
 
     def check(self, service: LinkedService, known: Mapping[str, KnownModel]) -> Iterable[Diagnostic]:
         """What would be lost, and who could not log in."""
@@ -110,16 +100,6 @@ class _N8n:
             )
         if service.gpus:
             yield error("n8n/gpu", (*service.path, "gpus"), "n8n has no use for a GPU", "leave `gpus` out")
-
-    def demand(self, service: LinkedService, known: Mapping[str, KnownModel]) -> Demand:
-        """No GPU memory."""
-        return Demand(residents=())
-
-    def alternatives(
-        self, service: LinkedService, use: LinkedUse, known: Mapping[str, KnownModel]
-    ) -> Iterable[Alternative]:
-        """None."""
-        return ()
 
     def interface(self, service: PlannedService) -> Interface:
         """Pages for people; its API is for workflows that somebody made."""

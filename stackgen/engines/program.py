@@ -2,17 +2,18 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import Field, model_validator
 
 from stackgen.domain import engine_defaults as defaults
-from stackgen.domain.contracts import Engine, Parsed, Role
-from stackgen.domain.diagnostic import Diagnostic, YamlPath, error
+from stackgen.domain.contracts import Engine, Role
+from stackgen.domain.diagnostic import Diagnostic, error
+from stackgen.domain.engine_base import WithDeclaredMemory
 from stackgen.domain.interface import Api, Interface, ServedModel
-from stackgen.domain.linked import LinkedService, LinkedUse
-from stackgen.domain.plan import Alternative, Demand, KnownModel, Plan, PlannedService
-from stackgen.domain.stack import Service, Strict
+from stackgen.domain.linked import LinkedService
+from stackgen.domain.plan import KnownModel, Plan, PlannedService
+from stackgen.domain.stack import Strict
 from stackgen.domain.values import Duration, Size
 
 if TYPE_CHECKING:
@@ -94,40 +95,19 @@ _CALLS = {
 }
 
 
-class _Program:
-    name: Final = "program"
-    summary: Final = "any other program in a container, with declared memory"
-    volume_roles: Final = None
-    use_roles: Final = {role: Role(description=text, many=True) for role, text in _CALLS.items()}
-    offers: Final = frozenset({*_CALLS, "tasks"})
-
-    def options(self, service: Service, path: YamlPath) -> Parsed:
-        """Check `options`."""
-        return defaults.parse(ProgramOptions, service.options, (*path, "options"))
-
-    def use_options(self, entry: Mapping[str, Any], service: Service, options: Any, path: YamlPath) -> Parsed:
-        """A model has no options here: it stands for the memory that it declares."""
-        return defaults.parse(defaults.NoOptions, entry, path)
-
-    def schema(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """JSON Schemas of `options` and of an empty entry."""
-        return ProgramOptions.model_json_schema(), defaults.NoOptions.model_json_schema()
+class _Program(WithDeclaredMemory):
+    name = "program"
+    summary = "any other program in a container, with declared memory"
+    settings = ProgramOptions
+    volume_roles = None
+    use_roles = {role: Role(description=text, many=True) for role, text in _CALLS.items()}
+    offers = frozenset({*_CALLS, "tasks"})
 
     def check(self, service: LinkedService, known: Mapping[str, KnownModel]) -> Iterable[Diagnostic]:
         """What is missing to run it, to reach it, or to plan with it."""
         yield from defaults.declared_findings(service)
         yield from _unrunnable(service)
         yield from _unreachable(service)
-
-    def demand(self, service: LinkedService, known: Mapping[str, KnownModel]) -> Demand:
-        """All its models at once, or what the service declares."""
-        return defaults.declared_demand(service)
-
-    def alternatives(
-        self, service: LinkedService, use: LinkedUse, known: Mapping[str, KnownModel]
-    ) -> Iterable[Alternative]:
-        """None: what it takes is declared."""
-        return ()
 
     def interface(self, service: PlannedService) -> Interface:
         """What the options say."""

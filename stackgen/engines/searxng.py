@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from pydantic import Field
 
 from stackgen.domain import engine_defaults as defaults
-from stackgen.domain.contracts import Engine, Parsed, Role
-from stackgen.domain.diagnostic import Diagnostic, YamlPath, error, warning
+from stackgen.domain.contracts import Engine, Role
+from stackgen.domain.diagnostic import Diagnostic, error, warning
+from stackgen.domain.engine_base import WithoutModels
 from stackgen.domain.interface import Api, Interface
-from stackgen.domain.linked import LinkedService, LinkedUse
-from stackgen.domain.plan import Alternative, Demand, KnownModel, Plan, PlannedService
-from stackgen.domain.stack import SecretValue, Service, Strict
+from stackgen.domain.linked import LinkedService
+from stackgen.domain.plan import KnownModel, Plan, PlannedService
+from stackgen.domain.stack import SecretValue, Strict
 
 if TYPE_CHECKING:
     from stackgen.domain.workload import Workload
@@ -41,24 +42,12 @@ class SearxngOptions(Strict):
     image_proxy: bool | None = Field(default=None, description="fetch pictures for the browser")
 
 
-class _Searxng:
-    name: Final = "searxng"
-    summary: Final = "SearXNG, a web search that asks other search engines"
-    volume_roles: Final = {"cache": Role(description="what its engines remember; may be lost")}
-    use_roles: Final[Mapping[str, Role]] = {}
-    offers: Final = frozenset({"search"})
-
-    def options(self, service: Service, path: YamlPath) -> Parsed:
-        """Check `options`."""
-        return defaults.parse(SearxngOptions, service.options, (*path, "options"))
-
-    def use_options(self, entry: Mapping[str, Any], service: Service, options: Any, path: YamlPath) -> Parsed:
-        """There are no models."""
-        return defaults.no_models(self.name, path)
-
-    def schema(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """JSON Schemas of `options` and of nothing."""
-        return SearxngOptions.model_json_schema(), defaults.NoOptions.model_json_schema()
+class _Searxng(WithoutModels):
+    name = "searxng"
+    summary = "SearXNG, a web search that asks other search engines"
+    settings = SearxngOptions
+    volume_roles = {"cache": Role(description="what its engines remember; may be lost")}
+    offers = frozenset({"search"})
 
     def check(self, service: LinkedService, known: Mapping[str, KnownModel]) -> Iterable[Diagnostic]:
         """The secret, the format that programs need, GPUs that it has no use for."""
@@ -81,16 +70,6 @@ class _Searxng:
             yield error(
                 "searxng/gpu", (*service.path, "gpus"), "SearXNG has no use for a GPU", "leave `gpus` out"
             )
-
-    def demand(self, service: LinkedService, known: Mapping[str, KnownModel]) -> Demand:
-        """No GPU memory."""
-        return Demand(residents=())
-
-    def alternatives(
-        self, service: LinkedService, use: LinkedUse, known: Mapping[str, KnownModel]
-    ) -> Iterable[Alternative]:
-        """None."""
-        return ()
 
     def interface(self, service: PlannedService) -> Interface:
         """Pages for people, and the protocol of its own."""

@@ -3,17 +3,18 @@
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import Field
 
 from stackgen.domain import engine_defaults as defaults
-from stackgen.domain.contracts import Engine, Parsed, Role
-from stackgen.domain.diagnostic import Diagnostic, YamlPath, error, warning
+from stackgen.domain.contracts import Engine, Role
+from stackgen.domain.diagnostic import Diagnostic, error, warning
+from stackgen.domain.engine_base import WithDeclaredMemory
 from stackgen.domain.interface import Api, Interface, ServedModel, Task
-from stackgen.domain.linked import LinkedService, LinkedUse
-from stackgen.domain.plan import Alternative, Demand, KnownModel, Plan, PlannedService
-from stackgen.domain.stack import SecretValue, Service, Strict
+from stackgen.domain.linked import LinkedService
+from stackgen.domain.plan import KnownModel, Plan, PlannedService
+from stackgen.domain.stack import SecretValue, Strict
 from stackgen.domain.values import Duration
 
 if TYPE_CHECKING:
@@ -57,24 +58,12 @@ class WhisperOptions(Strict):
     )
 
 
-class _Whisper:
-    name: Final = "whisper"
-    summary: Final = "speaches, speech to text by faster-whisper"
-    volume_roles: Final = {"cache": Role(description="weights, as it downloads them at its start")}
-    use_roles: Final[Mapping[str, Role]] = {}
-    offers: Final = frozenset({"transcription"})
-
-    def options(self, service: Service, path: YamlPath) -> Parsed:
-        """Check `options`."""
-        return defaults.parse(WhisperOptions, service.options, (*path, "options"))
-
-    def use_options(self, entry: Mapping[str, Any], service: Service, options: Any, path: YamlPath) -> Parsed:
-        """A model has no options here."""
-        return defaults.parse(defaults.NoOptions, entry, path)
-
-    def schema(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """JSON Schemas of `options` and of an empty entry."""
-        return WhisperOptions.model_json_schema(), defaults.NoOptions.model_json_schema()
+class _Whisper(WithDeclaredMemory):
+    name = "whisper"
+    summary = "speaches, speech to text by faster-whisper"
+    settings = WhisperOptions
+    volume_roles = {"cache": Role(description="weights, as it downloads them at its start")}
+    offers = frozenset({"transcription"})
 
     def check(self, service: LinkedService, known: Mapping[str, KnownModel]) -> Iterable[Diagnostic]:
         """Models that it cannot fetch, numbers that a CPU cannot keep, weights that are lost."""
@@ -102,16 +91,6 @@ class _Whisper:
                 "weights are lost with the container, and downloaded again at each start",
                 "volumes: {cache: <a name under volumes>}",
             )
-
-    def demand(self, service: LinkedService, known: Mapping[str, KnownModel]) -> Demand:
-        """All its models at once: it unloads them by time alone."""
-        return defaults.declared_demand(service)
-
-    def alternatives(
-        self, service: LinkedService, use: LinkedUse, known: Mapping[str, KnownModel]
-    ) -> Iterable[Alternative]:
-        """None: what it takes is declared."""
-        return ()
 
     def interface(self, service: PlannedService) -> Interface:
         """Its models under their ids, which are aliases of their repositories."""

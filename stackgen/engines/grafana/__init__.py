@@ -1,39 +1,26 @@
 """Grafana: a dashboard of the plan's budget lines with what is measured beside them."""
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from stackgen.domain import engine_defaults as defaults
-from stackgen.domain.contracts import Engine, Parsed, Role
-from stackgen.domain.diagnostic import Diagnostic, YamlPath, error, warning
+from stackgen.domain.contracts import Engine, Role
+from stackgen.domain.diagnostic import Diagnostic, error, warning
+from stackgen.domain.engine_base import WithoutModels
 from stackgen.domain.interface import Api, Interface
-from stackgen.domain.linked import LinkedService, LinkedUse
-from stackgen.domain.plan import Alternative, Demand, KnownModel, Plan, PlannedService
-from stackgen.domain.stack import Service
+from stackgen.domain.linked import LinkedService
+from stackgen.domain.plan import KnownModel, Plan, PlannedService
 from stackgen.engines.grafana.options import GrafanaOptions
 
 if TYPE_CHECKING:
     from stackgen.domain.workload import Workload
 
 
-class _Grafana:
-    name: Final = "grafana"
-    summary: Final = "Grafana, a dashboard of the plan beside what is measured"
-    volume_roles: Final = {"data": Role(description="users, and dashboards of your own")}
-    use_roles: Final = {"metrics": Role(description="Prometheus")}
-    offers: Final[frozenset[str]] = frozenset()
-
-    def options(self, service: Service, path: YamlPath) -> Parsed:
-        """Check `options`."""
-        return defaults.parse(GrafanaOptions, service.options, (*path, "options"))
-
-    def use_options(self, entry: Mapping[str, Any], service: Service, options: Any, path: YamlPath) -> Parsed:
-        """There are no models."""
-        return defaults.no_models(self.name, path)
-
-    def schema(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """JSON Schemas of `options` and of nothing."""
-        return GrafanaOptions.model_json_schema(), defaults.NoOptions.model_json_schema()
+class _Grafana(WithoutModels):
+    name = "grafana"
+    summary = "Grafana, a dashboard of the plan beside what is measured"
+    settings = GrafanaOptions
+    volume_roles = {"data": Role(description="users, and dashboards of your own")}
+    use_roles = {"metrics": Role(description="Prometheus")}
 
     def check(self, service: LinkedService, known: Mapping[str, KnownModel]) -> Iterable[Diagnostic]:
         """Nothing to show, a password that everybody knows, GPUs."""
@@ -55,16 +42,6 @@ class _Grafana:
         if service.gpus:
             message = "Grafana has no use for a GPU"
             yield error("grafana/gpu", (*service.path, "gpus"), message, "leave `gpus` out")
-
-    def demand(self, service: LinkedService, known: Mapping[str, KnownModel]) -> Demand:
-        """No GPU memory."""
-        return Demand(residents=())
-
-    def alternatives(
-        self, service: LinkedService, use: LinkedUse, known: Mapping[str, KnownModel]
-    ) -> Iterable[Alternative]:
-        """None."""
-        return ()
 
     def interface(self, service: PlannedService) -> Interface:
         """Pages for people."""

@@ -1,15 +1,14 @@
 """Prometheus: the figures of the other services, and the plan's own beside them."""
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from stackgen.domain import engine_defaults as defaults
-from stackgen.domain.contracts import Engine, Parsed, Role
-from stackgen.domain.diagnostic import Diagnostic, YamlPath, error, warning
+from stackgen.domain.contracts import Engine, Role
+from stackgen.domain.diagnostic import Diagnostic, error, warning
+from stackgen.domain.engine_base import WithoutModels
 from stackgen.domain.interface import Api, Interface
-from stackgen.domain.linked import LinkedService, LinkedUse
-from stackgen.domain.plan import Alternative, Demand, KnownModel, Plan, PlannedService
-from stackgen.domain.stack import Service
+from stackgen.domain.linked import LinkedService
+from stackgen.domain.plan import KnownModel, Plan, PlannedService
 from stackgen.engines.prometheus.options import PrometheusOptions
 from stackgen.engines.prometheus.watched import watched
 
@@ -17,28 +16,17 @@ if TYPE_CHECKING:
     from stackgen.domain.workload import Workload
 
 
-class _Prometheus:
-    name: Final = "prometheus"
-    summary: Final = "Prometheus, figures of the other services with the plan's beside them"
-    volume_roles: Final = {"data": Role(description="the figures")}
-    use_roles: Final = {
+class _Prometheus(WithoutModels):
+    name = "prometheus"
+    summary = "Prometheus, figures of the other services with the plan's beside them"
+    settings = PrometheusOptions
+    volume_roles = {"data": Role(description="the figures")}
+    use_roles = {
         "targets": Role(
             description="services to watch; all that have figures unless told", many=True, anyone=True
         )
     }
-    offers: Final = frozenset({"metrics"})
-
-    def options(self, service: Service, path: YamlPath) -> Parsed:
-        """Check `options`."""
-        return defaults.parse(PrometheusOptions, service.options, (*path, "options"))
-
-    def use_options(self, entry: Mapping[str, Any], service: Service, options: Any, path: YamlPath) -> Parsed:
-        """There are no models."""
-        return defaults.no_models(self.name, path)
-
-    def schema(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """JSON Schemas of `options` and of nothing."""
-        return PrometheusOptions.model_json_schema(), defaults.NoOptions.model_json_schema()
+    offers = frozenset({"metrics"})
 
     def check(self, service: LinkedService, known: Mapping[str, KnownModel]) -> Iterable[Diagnostic]:
         """Figures that are lost, and GPUs."""
@@ -71,16 +59,6 @@ class _Prometheus:
                 "no service of this stack offers figures",
                 "a service with `engine: dcgm-exporter`, or `options: {metrics: true}` of llama-server",
             )
-
-    def demand(self, service: LinkedService, known: Mapping[str, KnownModel]) -> Demand:
-        """No GPU memory."""
-        return Demand(residents=())
-
-    def alternatives(
-        self, service: LinkedService, use: LinkedUse, known: Mapping[str, KnownModel]
-    ) -> Iterable[Alternative]:
-        """None."""
-        return ()
 
     def interface(self, service: PlannedService) -> Interface:
         """Pages for people."""
