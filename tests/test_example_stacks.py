@@ -32,7 +32,7 @@ def kinds(plan: Plan, severity: Severity) -> Counter[str]:
 
 
 def test_there_are_some() -> None:
-    assert {"one-16gb", "rtx-5090", "triple-3090", "two-3090s"} <= set(GOOD)
+    assert {"one-16gb", "one-5070ti", "rtx-5090", "time-sliced", "triple-3090", "two-3090s"} <= set(GOOD)
 
 
 @each_good
@@ -97,6 +97,34 @@ def test_the_three_3090s_as_found() -> None:
     }
     # The owner expects one model of 37 GB and one of 48 GB to share 48 GB with two more.
     assert all(gpu.high > 2 * gpu.usable for gpu in plan.gpus[:2])
+
+
+def test_the_sliced_card_as_found() -> None:
+    """Slices of time are no slices of memory: 8 to 16 GB twice, on a card of 20."""
+    plan = planned("time-sliced/as-found.yaml")
+    assert plan.verdict is Verdict.OVER_BUDGET
+    assert kinds(plan, Severity.ERROR) == {"plan/over-budget": 1}
+    assert kinds(plan, Severity.WARNING) == {
+        "link/unpinned-image": 3,
+        "ollama/no-auth": 1,
+        "open-webui/no-workflow": 1,
+    }
+    (finding,) = [d for d in plan.diagnostics if d.kind == "plan/over-budget"]
+    assert "ollama" in finding.message
+    assert "comfyui" in finding.message
+
+
+def test_the_5070_ti_as_found() -> None:
+    """Two pods that ask for the only card, on a node with less memory than they may take."""
+    plan = planned("one-5070ti/as-found.yaml")
+    assert kinds(plan, Severity.ERROR) == {
+        "plan/host-ram": 1,
+        "plan/over-budget": 1,
+        "plan/ram-limit": 1,
+        "plan/visible-devices": 2,
+        "plan/whole-cards": 1,
+    }
+    assert kinds(plan, Severity.WARNING) == {"link/unpinned-image": 1, "ollama/older-engine": 1}
 
 
 def test_the_5090_as_found() -> None:

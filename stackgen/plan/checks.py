@@ -6,6 +6,7 @@ from typing import Final
 from stackgen.domain.diagnostic import Diagnostic, did_you_mean, error, warning
 from stackgen.domain.plan import KnownModel, Plan
 from stackgen.domain.units import show_size
+from stackgen.plan import nodes
 
 GPU_CHOICES: Final = frozenset(
     {
@@ -32,6 +33,8 @@ def run(plan: Plan) -> Iterable[Diagnostic]:
         gpus_chosen_twice,
         workers,
         proxies,
+        nodes.ram_limits,
+        nodes.whole_cards,
     ):
         yield from rule(plan)
 

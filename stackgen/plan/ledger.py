@@ -100,7 +100,7 @@ def _host_gpus(
 def host_ledgers(
     stack: LinkedStack, loaded: Mapping[str, Sequence[Resident]], limits: Mapping[str, int]
 ) -> tuple[HostLedger, ...]:
-    """Main memory per host: what the residents keep there, and what services declare with `ram`."""
+    """Main memory per host: what the residents keep there, or what services declare with `ram` if that is more."""
 
     def high(resident: Resident) -> int:
         return resident.host.high
@@ -108,7 +108,7 @@ def host_ledgers(
     ledgers = []
     for host in stack.hosts.values():
         weights = {
-            s: sum(map(high, largest(residents, limits[s], high))) + (stack.services[s].ram or 0)
+            s: max(sum(map(high, largest(residents, limits[s], high))), stack.services[s].ram or 0)
             for s, residents in loaded.items()
             if host in stack.services[s].hosts
         }

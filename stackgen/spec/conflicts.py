@@ -11,11 +11,17 @@ from stackgen.spec.services import publication
 UNUSED: Final = frozenset({"link/unused-model", "link/unused-volume", "link/unused-host"})
 
 
+_KUBERNETES: Final = "kubernetes"
+_DEPLOY: Final = ("gitops", "namespace", "gateway", "ingress_class", "secret_store", "repository", "cluster")
+"""Keys of `deploy` that nothing but a cluster has a use for."""
+
+
 def check(stack: Stack) -> Iterator[Diagnostic]:
     """Ports and host names that are taken, then what is unused."""
     yield from _ports(stack)
     yield from _hostnames(stack)
     yield from _unused(stack)
+    yield from _unread(stack)
 
 
 def _ports(stack: Stack) -> Iterator[Diagnostic]:
@@ -59,6 +65,27 @@ def _unused(stack: Stack) -> Iterator[Diagnostic]:
     yield from _not_in("link/unused-model", "model", stack.models, words)
     yield from _not_in("link/unused-volume", "volume", stack.volumes, volumes)
     yield from _not_in("link/unused-host", "host", stack.hosts, hosts)
+
+
+def _unread(stack: Stack) -> Iterator[Diagnostic]:
+    """What is written for a cluster, and no cluster will read."""
+    clusters = {name for name, host in stack.hosts.items() if host.platform == _KUBERNETES}
+    for name, host in stack.hosts.items():
+        for key in sorted(host.model_fields_set & {"node", "gpu_sharing"}):
+            if name not in clusters:
+                yield _for_clusters(("hosts", name, key), f"`{name}` is no node of one")
+    if clusters:
+        return
+    for key in sorted(stack.deploy.model_fields_set & set(_DEPLOY)):
+        yield _for_clusters(("deploy", key), "no host has `platform: kubernetes`")
+    for name, volume in stack.volumes.items():
+        if volume.storage_class is not None:
+            yield _for_clusters(("volumes", name, "storage_class"), "no host has `platform: kubernetes`")
+
+
+def _for_clusters(path: YamlPath, why: str) -> Diagnostic:
+    message = f"`{path[-1]}` is for Kubernetes, and {why}"
+    return warning("link/unread-option", path, message, "leave it out", at_key=True)
 
 
 def _not_in(kind: str, what: str, names: Iterable[str], used: Container[str]) -> Iterator[Diagnostic]:

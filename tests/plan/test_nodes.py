@@ -1,0 +1,69 @@
+"""Limits that would kill a service, and cards that nobody gets two of."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.snippets import planned
+
+KINDS = {"plan/ram-limit", "plan/whole-cards"}
+
+
+def stack(*, platform: str = "kubernetes", host: Any = None, **more: Any) -> dict[str, Any]:
+    """Two programs that each want the only card of a node."""
+    program = {"engine": "program", "host": "node", "gpus": [0], "vram": {"low": "1GiB", "high": "2GiB"}}
+    services = {name: {**program, "image": f"example.org/{name}:1.0"} for name in ("one", "two")}
+    node = {"platform": platform, "ram": "64GiB", "gpus": ["rtx-3090"], **(host or {})}
+    return {"version": 1, "name": "home", "hosts": {"node": node}, "services": services, **more}
+
+
+def found(written: dict[str, Any], folder: Path) -> list[str]:
+    return [d.kind for d in planned(written, folder).diagnostics if d.kind in KINDS]
+
+
+def test_one_of_two_pods_waits_for_ever(tmp_path: Path) -> None:
+    (finding,) = [d for d in planned(stack(), tmp_path).diagnostics if d.kind in KINDS]
+    assert finding.kind == "plan/whole-cards"
+    assert "`one` and `two` ask for 2 cards, of which node has 1" in finding.message
+    assert finding.hint is not None
+    assert "exclusive: [[one, two]]" in finding.hint
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        stack(platform="compose"),
+        stack(exclusive=[["one", "two"]]),
+        stack(host={"gpu_sharing": {"replicas": 2}}),
+        stack(host={"gpus": ["rtx-3090", "rtx-3090"]}),
+        stack(deploy={"cluster": {"gpus": "claims"}}),
+    ],
+)
+def test_ways_out(written: dict[str, Any], tmp_path: Path) -> None:
+    assert found(written, tmp_path) == []
+
+
+@pytest.mark.parametrize(("limit", "kinds"), [("100GiB", ["plan/ram-limit"]), ("300GiB", [])])
+def test_a_limit_below_what_models_take(limit: str, kinds: list[str], tmp_path: Path) -> None:
+    service = {
+        "engine": "llama-server",
+        "host": "node",
+        "gpus": [0, 1],
+        "image": "ghcr.io/ggml-org/llama.cpp:server-cuda-b11434",
+        "models": {"big": {"model": "big", "context": 8192, "cpu_moe": True}},
+        "volumes": {"models": "models"},
+        "ram": limit,
+    }
+    big = {"hf": "unsloth/Qwen3.5-397B-A17B-GGUF:UD-Q4_K_XL"}
+    node = {"ram": "512GiB", "gpus": ["rtx-3090", "rtx-3090"]}
+    written = stack(host=node, models={"big": big}, volumes={"models": {"path": "/srv/models"}})
+    assert found(written | {"services": {"llama": service}}, tmp_path) == kinds
+
+
+def test_a_limit_is_not_added_to_what_it_limits(tmp_path: Path) -> None:
+    written = stack(host={"gpu_sharing": {"replicas": 2}})
+    for service in written["services"].values():
+        service["ram"] = "20GiB"
+    (host,) = planned(written, tmp_path).hosts
+    assert host.ram_high == 40 * 1024**3

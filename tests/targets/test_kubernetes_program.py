@@ -1,0 +1,108 @@
+"""What kubectl, the schemas of Kubernetes and those of custom resources make of the objects."""
+
+from pathlib import Path
+
+import pytest
+
+from stackgen import app, registry
+from stackgen.domain.document import Document
+from stackgen.domain.workload import Deployment
+from stackgen.targets.kubernetes import TARGET
+from tests.support import kubernetes
+from tests.support.crds import KINDS, violations
+from tests.support.workloads import SEARCH, deployment, maximal
+from tests.targets.test_kubernetes import SHAPES, cluster_home
+
+STACKS = Path(__file__).parents[2] / "stacks"
+ON_KUBERNETES = sorted(
+    folder.name
+    for folder in STACKS.iterdir()
+    if (folder / "stack.yaml").is_file()
+    and "platform: kubernetes" in (folder / "stack.yaml").read_text("utf-8")
+)
+pytestmark = pytest.mark.tool
+
+DEPLOYMENTS = {
+    "home": cluster_home(),
+    "maximal": deployment(maximal, SEARCH, platform="kubernetes"),
+    **SHAPES,
+}
+
+
+def of_stack(name: str) -> Deployment:
+    loaded = app.load(STACKS / name)
+    return app.deploy(app.plan(loaded.stack), "stack.yaml")
+
+
+def rendered(name: str) -> tuple[Document, ...]:
+    found = DEPLOYMENTS[name] if name in DEPLOYMENTS else of_stack(name)
+    return TARGET.render(found).documents
+
+
+def secrets(documents: tuple[Document, ...]) -> dict[str, set[str]]:
+    """What the examples are patterns for."""
+    bodies = [d.body for d in documents if "secrets.example" in d.path.parts]
+    return {body["metadata"]["name"]: set(body["stringData"]) for body in bodies}
+
+
+@pytest.mark.parametrize("name", [*DEPLOYMENTS, *ON_KUBERNETES])
+def test_an_api_server_would_take_it(name: str, tmp_path: Path) -> None:
+    documents = rendered(name)
+    kubernetes.write(tmp_path, documents)
+    text = kubernetes.kustomize(tmp_path / "kubernetes")
+    found = kubernetes.objects(text)
+    assert found
+    for version in (kubernetes.OLDEST, kubernetes.NEWEST):
+        if any(o["kind"] == "ResourceClaim" for o in found) and version == kubernetes.OLDEST:
+            continue
+        assert kubernetes.complaints(text, version, tmp_path, KINDS) == []
+    files = [tmp_path / d.path for d in documents if d.path.parts[0] in ("argocd", "flux")]
+    own = [one for file in files for one in kubernetes.objects(file.read_text("utf-8"))]
+    assert [v for one in (*found, *own) if one["kind"] in KINDS for v in violations(one)] == []
+    assert kubernetes.problems(found, secrets(documents)) == []
+
+
+@pytest.mark.parametrize("name", ON_KUBERNETES)
+def test_each_folder_stands_alone(name: str, tmp_path: Path) -> None:
+    """`kubectl apply -k` of one service."""
+    kubernetes.write(tmp_path, rendered(name))
+    folders = sorted(file.parent for file in tmp_path.rglob("*/kustomization.yaml"))
+    assert len(folders) > 2
+    for folder in folders:
+        namespaces = {
+            o["metadata"].get("namespace") for o in kubernetes.objects(kubernetes.kustomize(folder))
+        }
+        assert len(namespaces - {None, "gpu-operator"}) == 1, folder
+
+
+def config_map(text: str) -> str:
+    """The one that the pods mount."""
+    volumes = [
+        v for o in kubernetes.objects(text) for pod in kubernetes.pods(o) for v in pod["spec"]["volumes"]
+    ]
+    (name,) = [volume["configMap"]["name"] for volume in volumes if "configMap" in volume]
+    return str(name)
+
+
+def test_a_change_of_a_file_restarts_its_pods(tmp_path: Path) -> None:
+    """kustomize puts a hash of the files into the name that pods mount."""
+    kubernetes.write(tmp_path, rendered("triple-3090"))
+    folder = tmp_path / "kubernetes" / "llama"
+    before = kubernetes.kustomize(folder)
+    (folder / "presets.ini").write_text("[*]\nctx-size = 1\n")
+    after = kubernetes.kustomize(folder)
+    mounted = [config_map(text) for text in (before, after)]
+    assert mounted[0] != mounted[1]
+    assert all(name.startswith("llama-config-") for name in mounted)
+
+
+@pytest.mark.parametrize("version", [kubernetes.OLDEST, kubernetes.NEWEST])
+def test_no_api_server_takes_an_example_of_a_secret_as_it_is(version: str, tmp_path: Path) -> None:
+    kubernetes.write(tmp_path, rendered("home"))
+    for example in (tmp_path / "kubernetes" / "secrets.example").iterdir():
+        assert kubernetes.complaints(example.read_text(), version, tmp_path, frozenset())
+
+
+def test_there_are_stacks_of_clusters() -> None:
+    assert {"triple-3090", "time-sliced", "one-5070ti"} <= set(ON_KUBERNETES)
+    assert registry.target("kubernetes") is TARGET
