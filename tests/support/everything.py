@@ -151,6 +151,9 @@ deploy: {hub_token: {name: hub, key: hub-token}}
 def data(platform: str) -> dict[str, Any]:
     """The stack as plain data, on a host of this platform."""
     found: dict[str, Any] = yaml.safe_load(_STACK.replace("PLATFORM", platform))
+    if platform == "kubernetes":
+        # By number, a device plugin would have to give each card to one pod.
+        found["deploy"] = {**found.get("deploy", {}), "cluster": {"gpus": "claims"}}
     return found
 
 
