@@ -14,6 +14,12 @@ def _on_path(name: str) -> Callable[[], str | None]:
     return lambda: shutil.which(name)
 
 
+def _own_or_on_path(name: str) -> Callable[[], str | None]:
+    """A program that scripts/setup put beside our Python where the machine had none."""
+    own = Path(sys.prefix, "bin", name)
+    return lambda: str(own) if own.is_file() else shutil.which(name)
+
+
 def _at(*paths: str) -> Callable[[], str | None]:
     return lambda: next((path for path in paths if os.access(path, os.X_OK)), None)
 
@@ -55,18 +61,20 @@ _PROGRAMS: dict[str, tuple[Callable[[], str | None], str]] = {
     "nix-instantiate": (_on_path("nix-instantiate"), "apt-get update && apt-get install -y nix-bin"),
     "systemd-analyze": (_on_path("systemd-analyze"), "apt-get update && apt-get install -y systemd"),
     "quadlet": (
-        _at("/usr/local/libexec/podman/quadlet", "/usr/libexec/podman/quadlet", "/usr/lib/podman/quadlet"),
+        _at(
+            f"{sys.prefix}/bin/quadlet",
+            "/usr/local/libexec/podman/quadlet",
+            "/usr/libexec/podman/quadlet",
+            "/usr/lib/podman/quadlet",
+        ),
         "scripts/setup dev",
     ),
     "systemd-escape": (_on_path("systemd-escape"), "apt-get update && apt-get install -y systemd"),
     "systemd-sysusers": (_on_path("systemd-sysusers"), "apt-get update && apt-get install -y systemd"),
     "systemd-tmpfiles": (_on_path("systemd-tmpfiles"), "apt-get update && apt-get install -y systemd"),
     "sh": (_on_path("sh"), "apt-get install dash"),
-    "caddy": (_on_path("caddy"), "apt-get update && apt-get install -y --no-install-recommends caddy"),
-    "promtool": (
-        _on_path("promtool"),
-        "apt-get update && apt-get install -y --no-install-recommends prometheus",
-    ),
+    "caddy": (_own_or_on_path("caddy"), "scripts/setup dev"),
+    "promtool": (_own_or_on_path("promtool"), "scripts/setup dev"),
     "busybox": (_on_path("busybox"), "apt-get update && apt-get install -y busybox"),
     "curl": (_on_path("curl"), "apt-get update && apt-get install -y curl"),
     "flock": (_on_path("flock"), "apt-get update && apt-get install -y util-linux"),
