@@ -376,11 +376,13 @@ class TestStorage:
         """Neither a volume nor a claim can change where it is."""
         mount = Mount(volume="v", target=PurePosixPath("/v"))
 
-        def names(source: str) -> set[str]:
-            found = in_cluster(workload(mounts=(mount,)), volumes={"v": Volume(nfs=source)})
+        def names(source: str, size: str = "1GiB") -> set[str]:
+            volume = Volume.model_validate({"nfs": source, "size": size})
+            found = in_cluster(workload(mounts=(mount,)), volumes={"v": volume})
             return {*objects(found, "PersistentVolume"), *objects(found, "PersistentVolumeClaim")}
 
         assert names("nas:/a").isdisjoint(names("nas:/b"))
+        assert names("nas:/a").isdisjoint(names("nas:/a", "2GiB"))
 
     def test_what_the_platform_keeps_has_a_size(self) -> None:
         found = in_cluster(workload(mounts=(Mount(volume="data", target=PurePosixPath("/d")),)))

@@ -147,12 +147,15 @@ class Cluster(Site):
     def claim(self, volume: str, host: str) -> str:
         """The name of the claim by which pods on a host mount a volume.
 
-        Sources cannot be changed in place, so a folder or a share has them in its name; data of managed ones must stay.
+        Neither a source nor the size of what is bound to one can be changed in place, so a folder or a share has them
+        in its name; data of managed ones must stay.
         """
         found = self.deployment.volumes[volume]
         if found.managed:
             return volume
-        return hashed(volume, (found.nfs, found.path, found.mount_options, host if found.path else None))
+        return hashed(
+            volume, (found.nfs, found.path, found.mount_options, found.size, host if found.path else None)
+        )
 
     @property
     def secrets(self) -> dict[str, set[str]]:
