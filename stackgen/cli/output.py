@@ -103,9 +103,10 @@ def drop_output() -> None:
 
 def show_version(*, wanted: bool) -> None:
     """Print the version and end, if that is wanted."""
-    from importlib.metadata import version as installed
-
     if wanted:
+        # Asked for with every command, and it takes longer than to parse a stack.
+        from importlib.metadata import version as installed
+
         typer.echo(f"stackgen {installed('stackgen')}")
         raise typer.Exit
 

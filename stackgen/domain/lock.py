@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from stackgen.domain.facts import ModelFacts
 from stackgen.domain.linked import ModelRequest
-from stackgen.domain.witness import Statement
 
 if TYPE_CHECKING:
+    from stackgen.domain.witness import Statement
     from stackgen.domain.workload import DownloadFile
 
 WEIGHTS: Final = "model.gguf"
@@ -86,7 +86,7 @@ class LockEntry:
     """Bytes of the projector's tensors."""
     tensors: tuple[TensorGroup, ...] = ()
     """What the safetensors files hold."""
-    measured: tuple[Statement, ...] = ()
+    measured: "tuple[Statement, ...]" = ()
     """What llama.cpp itself said of these files, each for its own arguments."""
 
     def target(self, file: LockedFile) -> PurePosixPath:

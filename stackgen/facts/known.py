@@ -11,7 +11,7 @@ from stackgen.domain.linked import LinkedModel, ModelRequest
 from stackgen.domain.lock import WEIGHTS, LockEntry, folder_of, web_path
 from stackgen.domain.plan import KnownModel
 from stackgen.domain.weights import format_of
-from stackgen.facts import catalog, exl, library
+from stackgen.facts import catalog
 from stackgen.facts.derive import derive
 from stackgen.memory.companions import projector_of
 
@@ -52,6 +52,8 @@ def from_catalog(model: LinkedModel) -> KnownModel:
     request = model.request
     form = format_of(request)
     if form in ("exl3", "exl2"):
+        from stackgen.facts import exl
+
         return exl.known(model, form)
     hit = in_catalog(request)
     if hit is None and form is None and (published := _as_published(model)):
@@ -92,6 +94,8 @@ def _as_published(model: LinkedModel) -> KnownModel | None:
 def in_catalog(request: ModelRequest) -> catalog.CatalogHit | None:
     """The header that the built-in catalog has for a request."""
     if request.ollama is not None:
+        from stackgen.facts import library
+
         return library.lookup(request.ollama, request.catalog)
     quant = _quant(request)
     if quant is None:
@@ -137,6 +141,8 @@ def smaller(model: LinkedModel) -> Iterator[KnownModel]:
     """A model of the hub under other quantizations that take less, the next smaller first; a file has none."""
     request, form = model.request, format_of(model.request)
     if form in ("exl3", "exl2"):
+        from stackgen.facts import exl
+
         yield from exl.smaller(model, form)
     now = None if request.file or not request.repo or not request.quant else in_catalog(request)
     size = now.header.file_bytes if now else 0
