@@ -57,7 +57,6 @@ def options(
     """One stack.yaml in, a proof that it fits each GPU and every file out."""
 
 
-@cli.command()
 def render(
     stack: StackPath = Path(),
     out: Annotated[
@@ -114,6 +113,7 @@ def _render(
 
 cli.command()(init)
 cli.command()(plan)
+cli.command()(render)
 cli.command()(lock)
 cli.command()(download)
 cli.command(context_settings={"ignore_unknown_options": True})(estimate)

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 import stackgen
-from stackgen.domain.document import Document, Format, Template
+from stackgen.domain.document import Directive, Document, Format, Template
 from stackgen.emit import EmitError, to_text
 
 HEADER = ("made from stack.yaml", "", "yaml-language-server: $schema=a.json")
@@ -37,6 +37,11 @@ def folder(tmp_path: Path) -> Path:
         (Format.NIX, {"a": 1}, f"{COMMENT}{{\n  a = 1;\n}}\n"),
         (Format.UNIT, {"Unit": {"A": "b"}}, f"{COMMENT}[Unit]\nA=b\n"),
         (Format.ENV, {"A": "b"}, f"{COMMENT}A=b\n"),
+        (
+            Format.CADDYFILE,
+            (Directive(("a.lan",), (Directive(("abort",)),)),),
+            f"{COMMENT}a.lan {{\n\tabort\n}}\n",
+        ),
         (Format.SHELL, Template("run.sh", (("a", "b"),)), f"#!/bin/sh\n{COMMENT}exec b\n"),
         (Format.SHELL, Template("source.sh", (("a", "b"),)), f"{COMMENT}exec b\n"),
         (Format.TEXT, Template("run.sh", (("a", "b"),)), "#!/bin/sh\nexec b\n"),

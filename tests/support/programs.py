@@ -14,12 +14,6 @@ def _on_path(name: str) -> Callable[[], str | None]:
     return lambda: shutil.which(name)
 
 
-def _own_or_on_path(name: str) -> Callable[[], str | None]:
-    """A program that scripts/setup put beside our Python where the machine had none."""
-    own = Path(sys.prefix, "bin", name)
-    return lambda: str(own) if own.is_file() else shutil.which(name)
-
-
 def _at(*paths: str) -> Callable[[], str | None]:
     return lambda: next((path for path in paths if os.access(path, os.X_OK)), None)
 
@@ -73,8 +67,8 @@ _PROGRAMS: dict[str, tuple[Callable[[], str | None], str]] = {
     "systemd-sysusers": (_on_path("systemd-sysusers"), "apt-get update && apt-get install -y systemd"),
     "systemd-tmpfiles": (_on_path("systemd-tmpfiles"), "apt-get update && apt-get install -y systemd"),
     "sh": (_on_path("sh"), "apt-get install dash"),
-    "caddy": (_own_or_on_path("caddy"), "scripts/setup dev"),
-    "promtool": (_own_or_on_path("promtool"), "scripts/setup dev"),
+    "caddy": (_beside_python("caddy", _on_path("caddy")), "scripts/setup dev"),
+    "promtool": (_beside_python("promtool", _on_path("promtool")), "scripts/setup dev"),
     "busybox": (_on_path("busybox"), "apt-get update && apt-get install -y busybox"),
     "curl": (_on_path("curl"), "apt-get update && apt-get install -y curl"),
     "flock": (_on_path("flock"), "apt-get update && apt-get install -y util-linux"),
