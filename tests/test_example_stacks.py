@@ -226,3 +226,13 @@ def test_what_the_5090_renders(request: pytest.FixtureRequest) -> None:
     output = app.render(app.plan(loaded.stack), loaded.source)
     texts = {path: file.text for files in output.files.values() for path, file in files.items()}
     assert_tree(Path(__file__).parent / "golden" / "stacks" / "rtx-5090", texts, request)
+
+
+def test_every_example_is_in_the_table() -> None:
+    page = (STACKS.parent / "docs" / "stacks.md").read_text("utf-8")
+    assert [name for name in GOOD if f"| `{name}` |" not in page] == []
+
+
+def test_the_examples_have_every_engine() -> None:
+    shown = "".join(text(name) for name in GOOD)
+    assert {name for name in registry.engine_names() if f"engine: {name}" not in shown} == set()
