@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from stackgen import registry
+from stackgen.app.knowledge import known_models
 from stackgen.app.loading import Loaded
-from stackgen.app.planning import known_models
 from stackgen.domain.calibration import Calibration
 from stackgen.domain.contracts import Engine, RunsLlama
 from stackgen.domain.failure import Failure

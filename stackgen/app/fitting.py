@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from stackgen import registry
+from stackgen.app.knowledge import known_models
 from stackgen.app.loading import link, read_text
-from stackgen.app.planning import known_models
 from stackgen.domain.diagnostic import did_you_mean
 from stackgen.domain.failure import Failure
 from stackgen.domain.fit import Fits

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from stackgen.app.planning import known_models
+from stackgen.app.knowledge import known_models
 from stackgen.app.questions import Question, questions
 from stackgen.domain.diagnostic import Diagnostic, warning
 from stackgen.domain.linked import LinkedStack

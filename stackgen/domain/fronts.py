@@ -4,8 +4,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from stackgen.domain.interface import Interface, Proxy
-from stackgen.domain.linked import Exposure, LinkedService
-from stackgen.domain.reach import bracketed
+from stackgen.domain.linked import Exposure, LinkedService, bracketed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -112,6 +112,11 @@ class SecretKey:
     key: str
 
 
+def bracketed(address: str) -> str:
+    """An address as URLs write it: IPv6 in brackets."""
+    return f"[{address}]" if ":" in address and not address.startswith("[") else address
+
+
 class Publication(NamedTuple):
     """A port on the host and the IP address on which it listens."""
 

@@ -5,8 +5,7 @@ from dataclasses import replace
 from itertools import count
 from typing import Final
 
-from stackgen.domain.linked import Publication
-from stackgen.domain.reach import bracketed
+from stackgen.domain.linked import Publication, bracketed
 from stackgen.domain.workload import Deployment, HostDeployment, Workload
 
 AddressOf = Callable[[HostDeployment, Workload], str | None]

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from stackgen.domain.linked import Publication
-from stackgen.domain.reach import bracketed
+from stackgen.domain.linked import Publication, bracketed
 from stackgen.domain.target_defaults import VISIBLE_DEVICES, cuda_order, gpu_ids
 from stackgen.domain.unit_host import UnitHost
 from stackgen.domain.workload import Workload

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
-from stackgen.domain.linked import LinkedHost, Publication
+from stackgen.domain.linked import LinkedHost, Publication, bracketed
 from stackgen.domain.workload import Deployment, Joined, ServiceAddress, ServiceUrl, Workload
 
 UrlOf = Callable[[ServiceUrl], str]
@@ -60,11 +60,6 @@ def places(deployment: Deployment) -> dict[str, Place]:
         for item in deployment.hosts
         for workload in item.workloads
     }
-
-
-def bracketed(address: str) -> str:
-    """An address as URLs write it: IPv6 in brackets."""
-    return f"[{address}]" if ":" in address and not address.startswith("[") else address
 
 
 def resolve(value: Any, url_of: UrlOf) -> Any:

@@ -6,8 +6,8 @@ from typing import Any, Final, assert_never
 
 from stackgen.domain.diagnostic import Diagnostic, error, warning
 from stackgen.domain.document import Document
-from stackgen.domain.linked import LinkedGpu
-from stackgen.domain.reach import UrlOf, bracketed, resolve, urls
+from stackgen.domain.linked import LinkedGpu, bracketed
+from stackgen.domain.reach import UrlOf, resolve, urls
 from stackgen.domain.site import Site
 from stackgen.domain.workload import Health, Workload
 

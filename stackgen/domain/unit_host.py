@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import PurePosixPath
 
-from stackgen.domain.linked import SecretKey
+from stackgen.domain.linked import SecretKey, bracketed
 from stackgen.domain.listening import LOOPBACK, near
-from stackgen.domain.reach import Place, bracketed
+from stackgen.domain.reach import Place
 from stackgen.domain.site import Site
 from stackgen.domain.stack import Volume
 from stackgen.domain.workload import Workload

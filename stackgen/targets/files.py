@@ -10,9 +10,9 @@ from typing import Final
 from stackgen.domain.contracts import Rendered, Target
 from stackgen.domain.document import Document, Format, Template
 from stackgen.domain.downloads import script
-from stackgen.domain.linked import SecretKey
+from stackgen.domain.linked import SecretKey, bracketed
 from stackgen.domain.listening import LOOPBACK, near, on_hosts, published_address
-from stackgen.domain.reach import Place, UrlOf, bracketed, resolve
+from stackgen.domain.reach import Place, UrlOf, resolve
 from stackgen.domain.site import Site, sites
 from stackgen.domain.stack import Volume
 from stackgen.domain.target_defaults import config_files, health_url, visible_devices

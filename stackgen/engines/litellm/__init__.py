@@ -41,13 +41,14 @@ class Litellm(WithoutModels):
     def connections(self, service: PlannedService, plan: Plan) -> Iterable[Diagnostic]:
         """Names, fallbacks and limits that do not go with what is behind it."""
         from stackgen.engines.litellm import rules
+        from stackgen.engines.litellm.case import case
 
         others = {
             name: offered
             for name, offered in plan.interfaces.items()
             if plan.stack.services[name].engine != self.name
         }
-        return rules.run(rules.case(service.linked, others, plan.stack))
+        return rules.run(case(service.linked, others, plan.stack))
 
     def interface(self, service: PlannedService) -> Interface:
         """The gateway without what is behind it."""

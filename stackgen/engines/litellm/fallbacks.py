@@ -7,8 +7,8 @@ from stackgen.domain.diagnostic import Diagnostic, error, warning
 from stackgen.engines.litellm import routes
 
 if TYPE_CHECKING:
+    from stackgen.engines.litellm.case import Case
     from stackgen.engines.litellm.routes import Route
-    from stackgen.engines.litellm.rules import Case
 
 _TOO_LONG: Final = "context_window_fallbacks"
 _OPTIONS: Final = ("fallbacks", _TOO_LONG)

@@ -1,61 +1,21 @@
 """What is wrong with a gateway: LiteLLM itself starts with nearly all of it, and says nothing."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from stackgen.domain import spelling
 from stackgen.domain.diagnostic import Diagnostic, YamlPath, did_you_mean, error, warning
-from stackgen.domain.interface import Interface
-from stackgen.domain.linked import LinkedService, LinkedStack, ModelRequest
+from stackgen.domain.linked import LinkedService
 from stackgen.domain.units import show_duration
 from stackgen.domain.wording import one_of, quoted
 from stackgen.engines.litellm import routes
+from stackgen.engines.litellm.case import Case
 from stackgen.engines.litellm.interface import MASTER_KEY
 from stackgen.engines.litellm.options import LitellmOptions
 from stackgen.engines.litellm.routes import Route
 
 _Named = tuple[YamlPath, str, Collection[str], bool]
 """Where a name stands, the name, what it may be, and whether it is the key there."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Case:
-    """A gateway with what is behind it; `groups` are the routes by public name."""
-
-    service: LinkedService
-    options: LitellmOptions
-    others: Mapping[str, Interface]
-    found: tuple[Route, ...]
-    groups: Mapping[str, list[Route]]
-    aliases: Mapping[str, str]
-    exclusive: tuple[frozenset[str], ...]
-    weights: Mapping[str, ModelRequest]
-    """What is behind a route, by its label, as far as the stack says it."""
-
-    def option(self, *keys: str | int) -> YamlPath:
-        """Where an option stands."""
-        return (*self.service.path, "options", *keys)
-
-
-def case(service: LinkedService, others: Mapping[str, Interface], stack: LinkedStack) -> Case:
-    """What all rules look at."""
-    found = routes.routes(service, others)
-    options: LitellmOptions = service.options
-    return Case(
-        service=service,
-        options=options,
-        others=others,
-        found=found,
-        groups=routes.by_name(found),
-        aliases=routes.aliases(options, found),
-        exclusive=stack.exclusive,
-        weights={
-            f"{name}/{use.id}": use.model.request
-            for name, behind in stack.services.items()
-            for use in behind.models
-        },
-    )
 
 
 def run(this: Case) -> Iterable[Diagnostic]:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from stackgen.domain.interface import Api, Interface, ServedModel, Task
-from stackgen.domain.reach import Place, bracketed, places, urls
+from stackgen.domain.linked import bracketed
+from stackgen.domain.reach import Place, places, urls
 from stackgen.domain.workload import Deployment
 
 _MODELS = frozenset({Api.OPENAI, Api.OLLAMA, Api.ANTHROPIC})
