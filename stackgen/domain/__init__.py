@@ -1,1 +1,1 @@
-"""Types only: what every other part of stackgen speaks. Imports nothing of stackgen but itself."""
+"""Types, and small functions on them that engines or targets borrow. Imports nothing of stackgen but itself."""
