@@ -1,4 +1,4 @@
-"""TabbyAPI's memory in a plan: one model at a time, what it takes where, and the seed that claimed otherwise."""
+"""TabbyAPI's memory in a plan: one model at a time, what it takes where, and the claims of others."""
 
 from typing import Any
 
