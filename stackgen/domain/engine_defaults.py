@@ -99,6 +99,22 @@ def mounts(
     )
 
 
+def weights_volume(service: LinkedService, plan: Plan) -> PurePosixPath | None:
+    """Where the volume `models` of a service is on its host, when that is known."""
+    volume = plan.stack.volumes.get(service.volumes.get("models", ""))
+    return PurePosixPath(volume.path) if volume and volume.path else None
+
+
+def seen_at(target: PurePosixPath, path: PurePosixPath, volume: PurePosixPath | None) -> PurePosixPath:
+    """A path below a volume, or on the host, as a program sees it that has the volume at `target`.
+
+    `volume` is the folder of the host that is mounted there; other absolute paths stay.
+    """
+    if volume is not None and path.is_relative_to(volume):
+        path = path.relative_to(volume)
+    return target / path
+
+
 def environment(service: LinkedService, own: "Mapping[str, EnvValue]") -> "dict[str, EnvValue]":
     """What the engine sets, and the variables of stack.yaml, which win."""
     return {**own, **service.env}

@@ -141,6 +141,11 @@ def web_path(url: str) -> str:
     return url.partition("://")[2].partition("#")[0].partition("?")[0]
 
 
+def home_of(request: ModelRequest) -> PurePosixPath:
+    """Where the files of a request are: below the volume of the weights, or absolute on the host."""
+    return PurePosixPath(request.path) if request.path is not None else folder_of(request)
+
+
 def folder_of(request: ModelRequest) -> PurePosixPath:
     """Where the files of a request go below the volume."""
     if request.ollama is not None:

@@ -53,6 +53,11 @@ class Place:
         )
 
 
+def by_name(place: Place) -> str | None:
+    """`name:port` of a service, as containers of one network see it."""
+    return None if place.port is None else f"{place.workload.name}:{place.port}"
+
+
 def places(deployment: Deployment) -> dict[str, Place]:
     """Every service of a deployment by name."""
     return {

@@ -1,6 +1,6 @@
 """One host of a deployment, as a target that renders for it sees it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -47,6 +47,13 @@ class Site:
     def jobs_before(self, service: str) -> tuple[str, ...]:
         """The names of the jobs that must have ended well before a service starts."""
         return waited_for(self.deployment, self.name, service)
+
+    def seen(self, service: str, beside: Callable[[Place], str | None]) -> str | None:
+        """`address:port` of a service, or None if there is no way; `beside` tells that of one of this host."""
+        place = self.places.get(service)
+        if place is None:
+            return None
+        return place.outside if self.local(service) is None else beside(place)
 
     def local(self, service: str) -> Workload | None:
         """A service of this host."""

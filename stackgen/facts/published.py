@@ -30,8 +30,8 @@ class Stored(NamedTuple):
 
 _NAMED: Final = (
     (re.compile(r"(?i)fp8"), Stored("FP8", 8.002)),  # a scale in f32 for 128 x 128
-    (re.compile(r"(?i)nvfp4|fp4"), Stored("NVFP4", 4.5)),  # one in FP8 for 16
     (re.compile(r"(?i)mxfp4"), Stored("MXFP4", 4.25)),  # one of 8 bits for 32
+    (re.compile(r"(?i)nvfp4|fp4"), Stored("NVFP4", 4.5)),  # one in FP8 for 16
     (re.compile(r"(?i)w4a16|awq|gptq|int4"), Stored("INT4", 4.25)),  # scale and zero point for 128
     (re.compile(r"(?i)w8a8|w8a16|int8"), Stored("INT8", 8.25)),
 )
@@ -47,12 +47,14 @@ def known(model: LinkedModel) -> KnownModel | None:
     request = model.request
     name = request.catalog or request.repo or request.path or ""
     shape = catalog.find(name)
-    facts = from_shape(shape, stored(name, shape.name)) if shape else None
-    if shape is None or facts is None:
+    if shape is None:
         return None
-    label = stored(name, shape.name).label
+    kind = stored(name, shape.name)
+    facts = from_shape(shape, kind)
+    if facts is None:
+        return None
     message = (
-        f"planned as {shape.name} in {label} from the built-in catalog, the real weights may differ by "
+        f"planned as {shape.name} in {kind.label} from the built-in catalog, the real weights may differ by "
         f"{SPREAD_PERCENT} %"
     )
     note = Diagnostic(kind="facts/unlocked", severity=Severity.NOTE, path=model.path, message=message)

@@ -13,6 +13,7 @@ from stackgen.domain.units import show_size
 from stackgen.memory.errors import Refused, UnknownArchitecture
 from stackgen.memory.llama import footprint
 from stackgen.memory.overhead import host_extras, process_overhead
+from stackgen.memory.same import Same
 
 OWN_RULES = ("quantized-v-without-flash-attention", "mixed-cache-types-mla")
 """Refusals that a rule of the engine tells of where the option stands."""
@@ -104,11 +105,11 @@ def _overhead(gpu: LinkedGpu) -> Memory:
 def _sized(this: Served, known: KnownModel, facts: ModelFacts, draft: ModelFacts | None) -> Footprint:
     params, _, free = this.process
     size = _footprint(
-        _Same(facts),
+        Same(facts),
         # A draft model takes the context of its target, even when that is the trained one.
         replace(params, n_ctx=params.n_ctx or facts.context_length),
         free,
-        None if draft is None else _Same(draft),
+        None if draft is None else Same(draft),
     )
     if known.measured:
         from stackgen.memory.measured import corrected
@@ -127,23 +128,8 @@ def _stated(this: Served, known: KnownModel) -> Footprint | None:
     return size and _with_projector(size, this, known.mmproj)
 
 
-class _Same:
-    """Facts as the key of a cache: equal when they are the same object, which is quick to see."""
-
-    __slots__ = ("facts",)
-
-    def __init__(self, facts: ModelFacts) -> None:
-        self.facts = facts
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and self.facts is other.facts
-
-    def __hash__(self) -> int:
-        return id(self.facts)
-
-
 @lru_cache(maxsize=1024)
-def _footprint(model: _Same, params: LlamaParams, devices: tuple[int, ...], draft: _Same | None) -> Footprint:
+def _footprint(model: Same, params: LlamaParams, devices: tuple[int, ...], draft: Same | None) -> Footprint:
     """Advice asks again and again for a service of which one model changed."""
     size = footprint(model.facts, params, devices, draft=draft.facts if draft else None)
     return size._replace(host=total((size.host, Memory(host_extras(model.facts, params)))))

@@ -19,13 +19,10 @@ class Split(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """What decides work space and cache."""
+    """What decides work space."""
 
-    max_model_len: int
     max_num_seqs: int
     max_num_batched_tokens: int
-    kv_cache_dtype: str = "auto"
-    block_size: int = 16
     cuda_graphs: bool = True
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from stackgen.domain.linked import LinkedModel, ModelRequest
 from stackgen.facts.known import from_catalog
+from stackgen.facts.published import stored
 
 
 @pytest.mark.parametrize(
@@ -30,3 +31,19 @@ def test_sizes(repo: str, gigabytes: float) -> None:
 @pytest.mark.parametrize("repo", ["somebody/unheard-of", "Qwen/Qwen3-8B-GGUF"])
 def test_what_nobody_knows_stays_unknown(repo: str) -> None:
     assert from_catalog(LinkedModel("it", ModelRequest(repo=repo))).facts is None
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "label"),
+    [
+        ("owner/It-FP8-dynamic", "it", "FP8"),
+        ("owner/It-MXFP4", "it", "MXFP4"),
+        ("owner/It-NVFP4", "it", "NVFP4"),
+        ("owner/It-AWQ", "it", "INT4"),
+        ("owner/DeepSeek-V3.1", "deepseek-v3", "FP8"),
+        ("owner/DeepSeek-V3.1-AWQ", "deepseek-v3", "INT4"),
+        ("awq/It", "it", "BF16"),
+    ],
+)
+def test_how_a_repository_stores_its_weights(name: str, shape: str, label: str) -> None:
+    assert stored(name, shape).label == label

@@ -25,7 +25,7 @@ def test_an_8b_model_on_an_l4() -> None:
     one = Split()
     assert weights(LLAMA, one, 0) / GIB == pytest.approx(14.96, abs=0.01)
     assert token_bytes(LLAMA, one, 0, "auto") == 131072
-    low, best, high = work_space(LLAMA, one, Limits(8192, 256, 2048))
+    low, best, high = work_space(LLAMA, one, Limits(max_num_seqs=256, max_num_batched_tokens=2048))
     runtime = best + process_overhead("8.9").best
     assert low < best < high
     assert runtime / GIB == pytest.approx(0.83, abs=0.1)

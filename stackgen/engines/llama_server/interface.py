@@ -1,11 +1,13 @@
 """How others talk to a router: the OpenAI API, with the context that each conversation really has."""
 
+from typing import Final
+
 from stackgen.domain.interface import Api, Interface, Scrape, ServedModel, Task
 from stackgen.domain.plan import KnownModel, PlannedService
 from stackgen.engines.llama_server.effective import Case, case
 from stackgen.engines.llama_server.options import ServiceOptions
 
-_LOAD: int = 600
+_LOAD: Final = 600
 """Seconds that the largest models take to load from a disk that is not quick."""
 
 

@@ -49,7 +49,7 @@ def _router(planned: PlannedService, plan: Plan) -> Workload:
                 name=PRESETS.name,
                 target=PRESETS,
                 format=Format.INI,
-                body=presets(service, planned.known, _folder_of_models(service, plan)),
+                body=presets(service, planned.known, defaults.weights_volume(service, plan)),
             ),
         ),
         mounts=defaults.mounts(service, {"models": MODELS}, frozenset({"models"})),
@@ -69,7 +69,7 @@ def _router(planned: PlannedService, plan: Plan) -> Workload:
 
 def _behind_swap(run: Workload, planned: PlannedService, plan: Plan) -> Workload:
     """The same container with llama-swap in it; it takes its addresses from its command line alone."""
-    service, folder = planned.linked, _folder_of_models(planned.linked, plan)
+    service, folder = planned.linked, defaults.weights_volume(planned.linked, plan)
     cases = {use.id: case(service, use) for use in service.models}
     files = {name: _files(this, planned.known, folder) for name, this in cases.items()}
     named = {name: {k: v for k, v in found.items() if k != "alias"} for name, found in files.items()}
@@ -113,12 +113,6 @@ def _locks_memory(values: Values) -> bool:
     return bool(values.get("mlock")) or "mlock" in str(values.get("load-mode", ""))
 
 
-def _folder_of_models(service: LinkedService, plan: Plan) -> PurePosixPath | None:
-    """Where the volume of the weights is on the host, when that is known."""
-    volume = plan.stack.volumes.get(service.volumes.get("models", ""))
-    return PurePosixPath(volume.path) if volume and volume.path else None
-
-
 def presets(
     service: LinkedService, known: Mapping[str, KnownModel], folder: PurePosixPath | None = None
 ) -> dict[str, dict[str, str]]:
@@ -148,22 +142,18 @@ def presets(
 def _files(this: Case, known: Mapping[str, KnownModel], folder: PurePosixPath | None) -> dict[str, str]:
     """Which files to load, and the names under which clients ask for them."""
     model, draft = known.get(this.use.model.name), known.get(this.own.draft or "")
-    found = {"model": _below_models(model.file if model else None, folder)}
+    found = {"model": _seen(model.file if model else None, folder)}
     if model and model.mmproj_file:
-        found["mmproj"] = _below_models(model.mmproj_file, folder)
+        found["mmproj"] = _seen(model.mmproj_file, folder)
     if draft:
-        found[_key("spec-draft-model", this.options.build)] = _below_models(draft.file, folder)
+        found[_key("spec-draft-model", this.options.build)] = _seen(draft.file, folder)
     if this.own.alias:
         found["alias"] = ", ".join(this.own.alias)
     return found
 
 
-def _below_models(file: str | None, folder: PurePosixPath | None) -> str:
-    """A file as the program sees it: volumes are mounted at /models, other absolute paths stay."""
-    path = PurePosixPath(file or "")
-    if folder is not None and path.is_relative_to(folder):
-        path = path.relative_to(folder)
-    return str(MODELS / path)
+def _seen(file: str | None, folder: PurePosixPath | None) -> str:
+    return str(defaults.seen_at(MODELS, PurePosixPath(file or ""), folder))
 
 
 def _spelled(values: Values, common: Values, build: int) -> dict[str, str]:

@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any, Final, NamedTuple
 
+from stackgen.domain import engine_defaults as defaults
 from stackgen.domain.facts import ModelFacts
 from stackgen.domain.linked import LinkedModel, LinkedService
+from stackgen.domain.lock import home_of
 from stackgen.domain.plan import KnownModel
 from stackgen.domain.target_defaults import present
 from stackgen.domain.units import GIB, MIB
-from stackgen.engines.tabbyapi.effective import Case, case, folder, reserves, server
+from stackgen.engines.tabbyapi.effective import Case, case, reserves, server
 from stackgen.engines.tabbyapi.keys import ModelKeys
 
 MODELS: Final = PurePosixPath("/models")
@@ -75,10 +77,7 @@ def weights(service: LinkedService, model: LinkedModel, volume: PurePosixPath | 
 
 
 def _home(model: LinkedModel, volume: PurePosixPath | None) -> PurePosixPath:
-    path = folder(model)
-    if volume is not None and path.is_relative_to(volume):
-        path = path.relative_to(volume)
-    return MODELS / path
+    return defaults.seen_at(MODELS, home_of(model.request), volume)
 
 
 def facts_of(this: Case, known: Mapping[str, KnownModel]) -> ModelFacts | None:

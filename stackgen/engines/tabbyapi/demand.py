@@ -15,6 +15,7 @@ from stackgen.domain.units import MIB
 from stackgen.engines.tabbyapi.config import facts_of
 from stackgen.engines.tabbyapi.effective import Case, cases, reserves
 from stackgen.memory.exllama.footprint import Companion, alone, footprint
+from stackgen.memory.same import Same
 
 _HISTORY: Final = 4
 """Tokens that are drafted when nobody says how many (backends/exllamav3/model.py, default_draft_size)."""
@@ -46,7 +47,7 @@ def _resident(this: Case, known: Mapping[str, KnownModel]) -> Resident | None:
             return None
         return Resident(this.service.name, this.use.id, _declared(this, declared), pinned=this.first)
     size_of = _footprint(
-        _Same(facts), params_of(this, facts), free_bytes(this), companions(this, known), model.spread_percent
+        Same(facts), params_of(this, facts), free_bytes(this), companions(this, known), model.spread_percent
     )
     return Resident(
         service=this.service.name,
@@ -126,24 +127,9 @@ def companions(this: Case, known: Mapping[str, KnownModel]) -> tuple[Companion, 
     return tuple(found)
 
 
-class _Same:
-    """Facts as the key of a cache: equal when they are the same object, which is quick to see."""
-
-    __slots__ = ("facts",)
-
-    def __init__(self, facts: ModelFacts) -> None:
-        self.facts = facts
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and self.facts is other.facts
-
-    def __hash__(self) -> int:
-        return id(self.facts)
-
-
 @lru_cache(maxsize=256)
 def _footprint(
-    model: _Same,
+    model: Same,
     params: ExllamaParams,
     free: tuple[int, ...],
     before: tuple[Companion, ...],

@@ -1,13 +1,11 @@
 """What TabbyAPI will really do with one model: the keys of its entry over those of the service, then its defaults."""
 
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Final
 
 from stackgen.domain.diagnostic import YamlPath
 from stackgen.domain.facts import ModelFacts
-from stackgen.domain.linked import LinkedModel, LinkedService, LinkedUse
-from stackgen.domain.lock import folder_of
+from stackgen.domain.linked import LinkedService, LinkedUse
 from stackgen.domain.units import MIB
 from stackgen.engines.tabbyapi.keys import PAGE, DraftModel, ModelKeys, ServiceKeys
 
@@ -95,12 +93,6 @@ def case(service: LinkedService, use: LinkedUse) -> Case:
 def cases(service: LinkedService) -> list[Case]:
     """All models of a service."""
     return [case(service, use) for use in service.models]
-
-
-def folder(model: LinkedModel) -> PurePosixPath:
-    """Where the files of a model are: below the volume of the weights, or absolute on the host."""
-    request = model.request
-    return PurePosixPath(request.path) if request.path is not None else folder_of(request)
 
 
 def reserves(this: Case) -> tuple[int, ...]:

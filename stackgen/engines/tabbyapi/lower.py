@@ -74,13 +74,7 @@ def _environment(service: LinkedService, keys: ServiceKeys) -> dict[str, EnvValu
 
 
 def _files(planned: PlannedService, plan: Plan) -> tuple[ConfigFile, ...]:
-    body = config(planned.linked, planned.known, volume_folder(planned.linked, plan))
+    body = config(planned.linked, planned.known, defaults.weights_volume(planned.linked, plan))
     file = ConfigFile(name=CONFIG.name, target=CONFIG, format=Format.YAML, body=body)
     start = Template("tabbyapi/start.py")
     return (file, ConfigFile(name=START.name, target=START, format=Format.TEXT, body=start))
-
-
-def volume_folder(service: LinkedService, plan: Plan) -> PurePosixPath | None:
-    """Where the volume of the weights is on the host, when that is known."""
-    volume = plan.stack.volumes.get(service.volumes.get("models", ""))
-    return PurePosixPath(volume.path) if volume and volume.path else None

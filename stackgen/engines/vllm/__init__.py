@@ -75,7 +75,7 @@ class _Vllm:
         """The official image, offline, with the split that the plan counted with."""
         from stackgen.engines.vllm.lower import workload
 
-        return workload(service, _START)
+        return workload(service, plan, _START)
 
 
 ENGINE: Final[Engine] = _Vllm()

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from stackgen.domain.diagnostic import error
 from stackgen.domain.facts import ModelFacts
 from stackgen.domain.footprint import Basis, Memory, Term, TermName, exact
-from stackgen.domain.linked import LinkedGpu, LinkedService, LinkedUse
+from stackgen.domain.linked import LinkedGpu, LinkedService
 from stackgen.domain.plan import Alternative, Demand, KnownModel, Resident
 from stackgen.domain.units import show_size
 from stackgen.engines.vllm.options import VllmOptions, limits, split
@@ -26,6 +26,7 @@ class Room(NamedTuple):
     context: Term
     token: int
     state: int
+    block: int
 
     @property
     def cache(self) -> int:
@@ -38,14 +39,14 @@ class Room(NamedTuple):
         return self.share - self.weights - self.work[2] - self.context.high
 
     def tokens(self, cache: int) -> int:
-        """Tokens that find room in so much cache."""
-        return max(0, cache - self.state) // self.token if self.token else 0
+        """Tokens that find room in so much cache, in whole blocks."""
+        return max(0, cache - self.state) // (self.token * self.block) * self.block if self.token else 0
 
 
-def rooms(service: LinkedService, use: LinkedUse, facts: ModelFacts, spread: int = 0) -> list[Room]:
+def rooms(service: LinkedService, facts: ModelFacts, spread: int) -> list[Room]:
     """One for each GPU of the service, of the stage that leaves the least; `spread` widens the weights, in %."""
     options: VllmOptions = service.options
-    dealt, bounds = split(service), limits(service, use.options)
+    dealt, bounds = split(service), limits(service)
     work = vllm.work_space(facts, dealt, bounds)
     candidates = [
         (
@@ -59,7 +60,10 @@ def rooms(service: LinkedService, use: LinkedUse, facts: ModelFacts, spread: int
     def room(gpu: LinkedGpu) -> Room:
         share = int(gpu.capacity * options.gpu_memory_utilization)
         context = process_overhead(_capability(gpu))
-        found = [Room(share, weights, work, context, token, state) for weights, token, state in candidates]
+        found = [
+            Room(share, weights, work, context, token, state, options.block_size)
+            for weights, token, state in candidates
+        ]
         return min(found, key=lambda r: (r.tokens(r.cache), r.cache))
 
     return [room(gpu) for gpu in service.gpus]
@@ -81,7 +85,7 @@ def demand(service: LinkedService, known: Mapping[str, KnownModel]) -> Demand:
                 hint = "let `stackgen lock` read it from the hub, or name its shape with `catalog:`"
                 findings.append(error("vllm/unknown-model", use.path, message, hint))
             continue
-        sized = rooms(service, use, model.facts, model.spread_percent)
+        sized = rooms(service, model.facts, model.spread_percent)
         gpus = {gpu.index: _memory(r, model) for gpu, r in zip(service.gpus, sized, strict=True)}
         residents.append(Resident(service=service.name, use=use.id, gpus=gpus, pinned=True))
     return Demand(residents=tuple(residents), unknown=unknown, diagnostics=tuple(findings), spans_hosts=True)

@@ -5,8 +5,9 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from stackgen.domain import engine_defaults as defaults
-from stackgen.domain.linked import LinkedService, LinkedUse
-from stackgen.domain.plan import PlannedService
+from stackgen.domain.linked import LinkedService
+from stackgen.domain.lock import home_of
+from stackgen.domain.plan import Plan, PlannedService
 from stackgen.domain.units import GIB
 from stackgen.domain.workload import EnvValue, GroupFact, Health, Port, Workers, Workload
 from stackgen.engines.vllm.options import IMAGE, VllmOptions, limits, split
@@ -17,7 +18,7 @@ MODELS: Final = PurePosixPath("/models")
 CACHE: Final = PurePosixPath("/root/.cache")
 
 
-def workload(planned: PlannedService, start: int) -> Workload:
+def workload(planned: PlannedService, plan: Plan, start: int) -> Workload:
     """One server, or one part of it on each of several hosts."""
     service = planned.linked
     options: VllmOptions = service.options
@@ -30,7 +31,7 @@ def workload(planned: PlannedService, start: int) -> Workload:
         image=service.image or IMAGE,
         program="vllm",
         entrypoint=("vllm",),
-        args=tuple(_arguments(planned)),
+        args=tuple(_arguments(planned, defaults.weights_volume(service, plan))),
         env=defaults.environment(service, env),
         mounts=defaults.mounts(service, {"models": MODELS, "cache": CACHE}, frozenset({"models"})),
         gpus=service.gpus,
@@ -49,22 +50,22 @@ def workload(planned: PlannedService, start: int) -> Workload:
     )
 
 
-def _arguments(planned: PlannedService) -> Iterator[str]:
+def _arguments(planned: PlannedService, volume: PurePosixPath | None) -> Iterator[str]:
     service = planned.linked
     options: VllmOptions = service.options
     dealt = split(service)
     for use in service.models:
-        bounds = limits(service, use.options)
-        yield from ("serve", _path(use, planned), "--served-model-name", use.id, *use.options.alias)
+        bounds = limits(service)
+        weights = defaults.seen_at(MODELS, home_of(use.model.request), volume)
+        yield from ("serve", str(weights), "--served-model-name", use.id, *use.options.alias)
         yield from ("--host", "0.0.0.0", "--port", str(PORT))  # noqa: S104
         yield from ("--tensor-parallel-size", str(dealt.tensor))
         yield from ("--pipeline-parallel-size", str(dealt.pipeline))
         yield from ("--gpu-memory-utilization", f"{options.gpu_memory_utilization:g}")
-        yield from ("--max-model-len", str(bounds.max_model_len))
+        yield from ("--max-model-len", str(use.options.max_model_len))
         yield from ("--max-num-seqs", str(bounds.max_num_seqs))
         yield from ("--max-num-batched-tokens", str(bounds.max_num_batched_tokens))
-        yield from ("--kv-cache-dtype", bounds.kv_cache_dtype)
-    if options.block_size is not None:
+        yield from ("--kv-cache-dtype", options.kv_cache_dtype)
         yield from ("--block-size", str(options.block_size))
     if options.enforce_eager:
         yield "--enforce-eager"
@@ -75,12 +76,6 @@ def _arguments(planned: PlannedService) -> Iterator[str]:
     if options.reasoning_parser:
         yield from ("--reasoning-parser", options.reasoning_parser)
     yield from options.args
-
-
-def _path(use: LinkedUse, planned: PlannedService) -> str:
-    """The folder of the weights: as downloads keep them, `owner/repo` below the volume."""
-    request = use.model.request
-    return str(MODELS / (request.repo or request.path or ""))
 
 
 def _workers(service: LinkedService) -> Workers | None:

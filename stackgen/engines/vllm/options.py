@@ -56,9 +56,7 @@ class VllmOptions(Strict):
     kv_cache_dtype: Literal["auto", "bfloat16", "float16", "fp8", "fp8_e4m3", "fp8_e5m2"] = Field(
         default="auto", description="type of the KV cache; fp8 halves it"
     )
-    block_size: Literal[8, 16, 32, 64, 128] | None = Field(
-        default=None, description="tokens of a cache block"
-    )
+    block_size: Literal[8, 16, 32, 64, 128] = Field(default=16, description="tokens of a cache block")
     quantization: str | None = Field(
         default=None, description="how the weights are quantized, when their files do not say it"
     )
@@ -91,14 +89,12 @@ def split(service: LinkedService) -> Split:
     )
 
 
-def limits(service: LinkedService, model: VllmModel) -> Limits:
-    """What decides work space and cache; written out for vLLM, so that both count with the same."""
+def limits(service: LinkedService) -> Limits:
+    """What decides work space; written out for vLLM, so that both count with the same."""
     options: VllmOptions = service.options
     large = all(gpu.capacity >= _LARGE_GPU for gpu in service.gpus)
     return Limits(
-        max_model_len=model.max_model_len,
         max_num_seqs=options.max_num_seqs,
         max_num_batched_tokens=options.max_num_batched_tokens or (8192 if large else 2048),
-        kv_cache_dtype=options.kv_cache_dtype,
         cuda_graphs=not options.enforce_eager,
     )

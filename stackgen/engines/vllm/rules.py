@@ -84,7 +84,8 @@ def gguf(service: LinkedService, known: Mapping[str, KnownModel]) -> Iterator[Di
 def room_for_one(service: LinkedService, known: Mapping[str, KnownModel]) -> Iterator[Diagnostic]:
     """vLLM does not start when one conversation of full length finds no room."""
     for use, facts in _known(service, known):
-        tightest = min(rooms(service, use, facts), key=lambda r: r.tokens(r.surely), default=None)
+        spread = known[use.model.name].spread_percent
+        tightest = min(rooms(service, facts, spread), key=lambda r: r.tokens(r.surely), default=None)
         if tightest is None or tightest.tokens(tightest.surely) >= use.options.max_model_len:
             continue
         if tightest.cache <= 0:

@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from stackgen.domain.linked import SecretKey
+from stackgen.domain.reach import by_name
 from stackgen.domain.site import Site
 from stackgen.domain.workload import ServiceUrl, Workload
 
@@ -79,12 +80,7 @@ class Project(Site):
 
     def address(self, service: str) -> str | None:
         """`address:port` of a service as seen from inside this project, or None if there is no way."""
-        place = self.places.get(service)
-        if place is None:
-            return None
-        if self.local(service) is None:
-            return place.outside
-        return None if place.port is None else f"{service}:{place.port}"
+        return self.seen(service, by_name)
 
     def url(self, url: ServiceUrl) -> str:
         """A URL; where there is no way, `findings` has an error, so nobody will use what stands here."""

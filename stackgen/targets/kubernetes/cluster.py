@@ -8,7 +8,7 @@ from typing import Any, Final
 from stackgen.domain.delivery import Cluster as Installed
 from stackgen.domain.downloads import jobs
 from stackgen.domain.linked import LinkedHost, SecretKey
-from stackgen.domain.reach import places, urls
+from stackgen.domain.reach import by_name, places, urls
 from stackgen.domain.site import Site
 from stackgen.domain.target_defaults import present
 from stackgen.domain.workload import Deployment, HostDeployment, ServiceUrl, Workload
@@ -59,12 +59,7 @@ class Cluster(Site):
 
     def address(self, service: str) -> str | None:
         """`address:port` of a service as pods see it, or None if there is no way."""
-        place = self.places.get(service)
-        if place is None:
-            return None
-        if self.local(service) is None:
-            return place.outside
-        return None if place.port is None else f"{service}:{place.port}"
+        return self.seen(service, by_name)
 
     def url(self, url: ServiceUrl) -> str:
         """A URL; where there is no way, `findings` has an error, so nobody will use what stands here."""

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Final
 
 from stackgen.domain.document import NixExpr
 from stackgen.domain.listening import LOOPBACK, published_address
-from stackgen.domain.reach import UrlOf
+from stackgen.domain.reach import Place, UrlOf, by_name
 from stackgen.domain.unit_host import UnitHost, beside, on_the_host, shortened
 from stackgen.domain.workload import ConfigFile, HostDeployment, ServiceUrl, Workload
 from stackgen.emit.nix import string
@@ -101,19 +102,18 @@ class Machine(UnitHost):
 
     def address(self, service: str, caller: Workload) -> str | None:
         """`address:port` of a service as `caller` sees it, or None if there is no way."""
-        place = self.places.get(service)
-        if place is None:
-            return None
-        if self.local(service) is None:
-            return place.outside
-        if place.port is None:
-            return None
-        match is_native(caller), is_native(place.workload):
-            case False, False:
-                return f"{service}:{place.port}"
-            case False, True:
-                return f"host.containers.internal:{place.port}"
-            case True, True:
-                return beside(place)
-            case _:
-                return on_the_host(place)
+        return self.seen(service, partial(_neighbour, caller))
+
+
+def _neighbour(caller: Workload, place: Place) -> str | None:
+    if place.port is None:
+        return None
+    match is_native(caller), is_native(place.workload):
+        case False, False:
+            return by_name(place)
+        case False, True:
+            return f"host.containers.internal:{place.port}"
+        case True, True:
+            return beside(place)
+        case _:
+            return on_the_host(place)

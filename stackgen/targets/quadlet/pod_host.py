@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from stackgen.domain.linked import SecretKey
+from stackgen.domain.reach import by_name
 from stackgen.domain.unit_host import UnitHost
 from stackgen.domain.workload import ServiceUrl
 
@@ -36,9 +37,4 @@ class PodHost(UnitHost):
 
     def address(self, service: str) -> str | None:
         """`address:port` of a service as a container sees it, or None if there is no way."""
-        place = self.places.get(service)
-        if place is None:
-            return None
-        if self.local(service) is None:
-            return place.outside
-        return None if place.port is None else f"{service}:{place.port}"
+        return self.seen(service, by_name)

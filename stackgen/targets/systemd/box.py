@@ -34,9 +34,4 @@ class Box(UnitHost):
 
     def address(self, service: str) -> str | None:
         """`address:port` of a service, or None if there is no way."""
-        place = self.places.get(service)
-        if place is None:
-            return None
-        if self.local(service) is None:
-            return place.outside
-        return None if place.port is None else beside(place)
+        return self.seen(service, lambda place: None if place.port is None else beside(place))

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from stackgen.domain.diagnostic import Severity
+from stackgen.domain.footprint import TermName
 from stackgen.domain.interface import Api
-from stackgen.domain.linked import LinkedService, Publication
+from stackgen.domain.linked import LinkedService, ModelRequest, Publication
 from stackgen.domain.workload import GroupFact
 from stackgen.engines.vllm import ENGINE
 from stackgen.engines.vllm.demand import rooms
@@ -57,8 +58,8 @@ def test_fp8_holds_twice_as_many_tokens() -> None:
     linked, small = on(), on(options="{kv_cache_dtype: fp8}")
     facts = known(linked)["m"].facts
     assert facts is not None
-    [plain], [half] = rooms(linked, linked.models[0], facts)[:1], rooms(small, small.models[0], facts)[:1]
-    assert half.tokens(half.cache) == pytest.approx(2 * plain.tokens(plain.cache), abs=1)
+    [plain], [half] = rooms(linked, facts, 0)[:1], rooms(small, facts, 0)[:1]
+    assert half.tokens(half.cache) == pytest.approx(2 * plain.tokens(plain.cache), abs=16)
 
 
 @pytest.mark.parametrize(
@@ -128,3 +129,30 @@ def test_what_follows_from_the_stack_is_no_argument(argument: str) -> None:
 
     raw = Service(engine="vllm", host="box", options={"args": [argument]})
     assert ENGINE.options(raw, ("services", "it")).value is None
+
+
+def test_the_gate_counts_with_the_weights_of_the_plan() -> None:
+    """Both with what the real weights may take more than those of the catalog."""
+    linked = on("[0]", 131072)
+    model = known(linked)["m"]
+    assert model.facts is not None
+    assert model.spread_percent > 0
+    [room] = rooms(linked, model.facts, model.spread_percent)
+    [resident] = planned(ENGINE, linked).demand.residents
+    assert resident.gpus[0].of(TermName.WEIGHTS)[0].high == room.weights
+    assert f"between {room.tokens(room.surely)} and" in found(ENGINE, linked, "vllm/context").message
+
+
+@pytest.mark.parametrize(
+    ("request_", "folder"),
+    [
+        (ModelRequest(repo="owner/It"), "/models/owner/It"),
+        (ModelRequest(repo="owner/It", revision="w4"), "/models/owner/It-w4"),
+        (ModelRequest(path="/srv/models/It"), "/srv/models/It"),
+    ],
+)
+def test_weights_are_where_downloads_put_them(request_: ModelRequest, folder: str) -> None:
+    linked = on()
+    model = linked.models[0].model._replace(request=request_)
+    run = lower(ENGINE, replace(linked, models=(linked.models[0]._replace(model=model),)))
+    assert run.args[1] == folder

@@ -6,7 +6,8 @@ from typing import Any
 from stackgen.data import load_toml
 from stackgen.domain.diagnostic import Diagnostic, error, warning
 from stackgen.domain.linked import LinkedService
-from stackgen.engines.tabbyapi.effective import folder, server
+from stackgen.domain.lock import home_of
+from stackgen.engines.tabbyapi.effective import server
 
 
 def dead_keys(service: LinkedService) -> Iterator[Diagnostic]:
@@ -59,7 +60,7 @@ def ids_are_folders(service: LinkedService) -> Iterator[Diagnostic]:
     if not server(service).inline_model_loading:
         return
     for use in service.models:
-        name = folder(use.model).name
+        name = home_of(use.model.request).name
         if use.id != name:
             yield error(
                 "tabbyapi/inline-id",
