@@ -61,6 +61,33 @@ def test_a_limit_below_what_models_take(limit: str, kinds: list[str], tmp_path: 
     assert found(written | {"services": {"llama": service}}, tmp_path) == kinds
 
 
+def small(limit: str, image: str = "0.32.15") -> dict[str, Any]:
+    """Ollama with a model on the card, so that little but prompts needs main memory."""
+    service = {
+        "engine": "ollama",
+        "host": "node",
+        "gpus": [0],
+        "image": f"docker.io/ollama/ollama:{image}",
+        "models": {"small": {"model": "small"}},
+        "volumes": {"models": "models"},
+        "ram": limit,
+    }
+    models = {"small": {"hf": "unsloth/Qwen3-4B-Instruct-2507-GGUF:Q4_K_M"}}
+    return stack(models=models, volumes={"models": {"path": "/srv/models"}}) | {
+        "services": {"small": service}
+    }
+
+
+def test_a_limit_that_caches_fill_in_use(tmp_path: Path) -> None:
+    (finding,) = [d for d in planned(small("4GiB"), tmp_path).diagnostics if d.kind in KINDS]
+    assert "killed in use" in finding.message
+    assert "cache_ram" in (finding.hint or "")
+
+
+def test_an_ollama_without_llama_server_keeps_no_prompts(tmp_path: Path) -> None:
+    assert found(small("4GiB", "0.17.1"), tmp_path) == []
+
+
 def test_a_limit_is_not_added_to_what_it_limits(tmp_path: Path) -> None:
     written = stack(host={"gpu_sharing": {"replicas": 2}})
     for service in written["services"].values():

@@ -9,6 +9,7 @@ from stackgen.domain.llama import LlamaParams, LlamaProcess
 from stackgen.domain.plan import KnownModel
 from stackgen.domain.units import GIB, MIB
 from stackgen.engines.ollama.options import ModelOptions, OllamaOptions
+from stackgen.engines.ollama.version import older_than_llama_server
 from stackgen.memory.served import Served, usable
 
 LLAMA_BUILD: Final = 10488
@@ -105,6 +106,13 @@ class Case(NamedTuple):
         layers = self.own.num_gpu
         return not devices or (layers is not None and self.facts is not None and layers <= self.facts.n_layer)
 
+    @property
+    def _cache_ram(self) -> int:
+        """MiB of prompts in main memory, which only llama-server keeps."""
+        if older_than_llama_server(self.service.image):
+            return 0
+        return _CACHE_RAM if self.options.cache_ram is None else self.options.cache_ram // MIB
+
     def params(self, devices: tuple[LinkedGpu, ...]) -> LlamaParams:
         """What Ollama writes onto llama-server's command line (llm/llama_server.go)."""
         kind = self.options.kv_cache_type
@@ -124,7 +132,7 @@ class Case(NamedTuple):
             split_mode="layer" if len(devices) > 1 else "none",
             tensor_split=shares(devices),
             embeddings=self.embeds,
-            cache_ram_mib=_CACHE_RAM if self.options.cache_ram is None else self.options.cache_ram // MIB,
+            cache_ram_mib=self._cache_ram,
             spec_type="draft-mtp" if drafts else "none",
             spec_draft_n_max=drafts or 3,
         )

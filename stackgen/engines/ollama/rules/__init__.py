@@ -14,7 +14,7 @@ SERVICE_RULES: Final[tuple[Callable[[LinkedService], Iterator[Diagnostic]], ...]
     service.open_to_everybody,
     service.variables_of_options,
     service.variables_of_the_past,
-    service.older_than_llama_server,
+    service.engines_of_its_own,
     service.overhead_without_effect,
     service.never_gives_back,
     store.no_volume,

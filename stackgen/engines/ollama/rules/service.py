@@ -1,16 +1,13 @@
 """What concerns the whole service: who may ask, which variables count, which version runs."""
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
 from stackgen.domain.diagnostic import Diagnostic, Severity, error, warning
 from stackgen.domain.linked import LinkedService
 from stackgen.engines.ollama.options import OllamaOptions
+from stackgen.engines.ollama.version import older_than_llama_server
 
-_VERSION: Final = re.compile(r"ollama/ollama:v?(\d+)\.(\d+)")
-FIRST_WITH_LLAMA_SERVER: Final = (0, 30)
-"""From here every GGUF file runs in llama-server; before, in engines of Ollama's own (pull request 16031)."""
 _OPTIONS: Final = {
     f"OLLAMA_{name}": option
     for name, option in {
@@ -85,10 +82,9 @@ def variables_of_the_past(service: LinkedService) -> Iterator[Diagnostic]:
             )
 
 
-def older_than_llama_server(service: LinkedService) -> Iterator[Diagnostic]:
+def engines_of_its_own(service: LinkedService) -> Iterator[Diagnostic]:
     """Other engines, other buffers: figures of this plan are those of llama-server."""
-    match = _VERSION.search(service.image or "")
-    if match and (version := (int(match[1]), int(match[2]))) < FIRST_WITH_LLAMA_SERVER:
+    if version := older_than_llama_server(service.image):
         yield warning(
             "ollama/older-engine",
             (*service.path, "image"),
