@@ -3,7 +3,7 @@
 A module's name is the engine's name with `_` for `-`; its constant ENGINE or TARGET is what it offers.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
@@ -52,8 +52,8 @@ def targets() -> "Targets":
     return _Lazy(target_names(), target)
 
 
-def platforms() -> Collection[str]:
-    """The targets that a host can name under `platform:`; asking for one name imports that target."""
+def platforms() -> "Targets":
+    """The targets that a host can name under `platform:`; asking for one imports that target."""
     return _Platforms()
 
 
@@ -76,7 +76,12 @@ class _Lazy(Mapping[str, T], Generic[T]):
         return name in self._names
 
 
-class _Platforms(Collection[str]):
+class _Platforms(Mapping[str, "Target"]):
+    def __getitem__(self, name: str) -> "Target":
+        if name not in self:
+            raise KeyError(name)
+        return target(name)
+
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and name in target_names() and target(name).platform
 

@@ -40,6 +40,8 @@ def test_unknown_names() -> None:
     assert "nope" not in registry.engines()
     assert "nope" not in registry.platforms()
     with pytest.raises(KeyError):
+        registry.platforms()["files"]
+    with pytest.raises(KeyError):
         registry.engine("nope")
     with pytest.raises(KeyError):
         registry.targets()["os.path"]

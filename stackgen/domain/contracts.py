@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from stackgen.domain.diagnostic import Diagnostic, YamlPath
 from stackgen.domain.interface import Interface
-from stackgen.domain.linked import LinkedService, LinkedUse
+from stackgen.domain.linked import LinkedService, LinkedUse, Resource
 from stackgen.domain.plan import Alternative, Demand, KnownModel, Plan, PlannedService
 from stackgen.domain.stack import Service
 
 if TYPE_CHECKING:
+    from stackgen.domain.delivery import Deploy
     from stackgen.domain.document import Document
     from stackgen.domain.llama import LlamaProcess
     from stackgen.domain.lock import LockEntry
@@ -169,6 +170,13 @@ class Target(Protocol):
     @property
     def rejects(self) -> frozenset[str]:
         """Fields of Workload that it answers with a diagnostic when they are set."""
+        ...
+
+    def scheduled(self, deploy: "Deploy") -> frozenset[Resource]:
+        """What of a host it hands out by request, and keeps who finds too little left waiting for ever.
+
+        `gpus` are whole cards by number.
+        """
         ...
 
     def render(self, deployment: "Deployment") -> Rendered:

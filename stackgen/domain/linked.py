@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from stackgen.domain.diagnostic import Diagnostic, YamlPath
 from stackgen.domain.stack import Sharing, Stack, Volume
@@ -10,6 +10,9 @@ from stackgen.domain.units import MIB
 
 UNNAMED = "unnamed"
 """The model of a card that only has a capacity."""
+
+Resource = Literal["gpus", "cpu", "ram"]
+"""What a host has of which a platform may keep count."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +45,8 @@ class LinkedHost:
     node: str | None = None
     """Its name in a cluster, if that is another."""
     sharing: Sharing | None = None
+    scheduled: frozenset[Resource] = frozenset()
+    """What its platform hands out by request: whoever finds too little left waits for ever."""
 
 
 class ModelRequest(NamedTuple):

@@ -1,7 +1,6 @@
 """Rules about what runs a service: limits that would kill it, and cards that nobody gets two of."""
 
 from collections.abc import Iterable
-from typing import Final
 
 from stackgen.domain.diagnostic import Diagnostic, error
 from stackgen.domain.linked import LinkedHost, LinkedService
@@ -9,9 +8,6 @@ from stackgen.domain.plan import Plan, Resident
 from stackgen.domain.units import show_size
 from stackgen.domain.wording import one_of, quoted
 from stackgen.plan.ledger import heaviest_choice, largest
-
-COUNTING: Final = frozenset({"kubernetes"})
-"""Platforms that hand out cards by number, and keep waiting whoever comes when none is left."""
 
 
 def ram_limits(plan: Plan) -> Iterable[Diagnostic]:
@@ -38,10 +34,8 @@ def ram_limits(plan: Plan) -> Iterable[Diagnostic]:
 
 def whole_cards(plan: Plan) -> Iterable[Diagnostic]:
     """More cards asked for than there are: who comes last waits for ever."""
-    if plan.stack.stack.deploy.cluster.gpus != "device-plugin":
-        return
     for host in plan.stack.hosts.values():
-        if host.platform not in COUNTING:
+        if "gpus" not in host.scheduled:
             continue
         wanted = _wanted(plan, host)
         chosen = heaviest_choice(wanted, plan.stack.exclusive)

@@ -79,6 +79,7 @@ def build(scope: Scope) -> dict[str, LinkedHost]:
             address=host.address,
             node=host.node,
             sharing=host.gpu_sharing,
+            scheduled=scope.platforms[host.platform].scheduled(scope.stack.deploy),
         )
         for name, host in scope.stack.hosts.items()
     }

@@ -1,9 +1,9 @@
 """Stack -> LinkedStack: every name resolved, and every option checked by the engine that owns it."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from stackgen.domain.contracts import Engines
+from stackgen.domain.contracts import Engines, Targets
 from stackgen.domain.diagnostic import StackError, has_errors
 from stackgen.domain.linked import LinkedStack
 from stackgen.domain.stack import Stack
@@ -18,7 +18,7 @@ def link(
     stack: Stack,
     *,
     engines: Engines,
-    platforms: Collection[str],
+    platforms: Targets,
     gpu: "Callable[[str], GpuModel | None]",
     gpu_names: Callable[[], Iterable[str]],
 ) -> LinkedStack:

@@ -1,9 +1,9 @@
 """What the names in a stack can refer to, and how to say that one refers to nothing."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from stackgen.domain.contracts import Engines
+from stackgen.domain.contracts import Engines, Targets
 from stackgen.domain.diagnostic import Diagnostic, YamlPath, did_you_mean, error
 from stackgen.domain.linked import Reference
 from stackgen.domain.stack import Stack
@@ -19,7 +19,7 @@ class Scope(NamedTuple):
 
     stack: Stack
     engines: Engines
-    platforms: Collection[str]
+    platforms: Targets
     gpu: "Callable[[str], GpuModel | None]"
     gpu_names: Callable[[], Iterable[str]]
 

@@ -8,6 +8,7 @@ import pytest
 
 from stackgen import registry
 from stackgen.domain.contracts import Rendered, Target
+from stackgen.domain.delivery import Cluster, Deploy
 from stackgen.domain.values import NAME_PATTERN
 from stackgen.domain.workload import Deployment, Workload
 from stackgen.emit import to_text
@@ -68,6 +69,14 @@ def test_the_sample_values_cover_every_field() -> None:
     for field in fields(Workload):
         default = field.default_factory() if field.default_factory is not MISSING else field.default
         assert EVERY_FIELD[field.name] != default
+
+
+@each_target
+def test_only_a_platform_that_keeps_others_waiting_hands_out_by_request(target: Target) -> None:
+    by_number = target.scheduled(Deploy())
+    assert (by_number == {"gpus", "cpu", "ram"}) is (target.name == "kubernetes")
+    named = target.scheduled(Deploy(cluster=Cluster(gpus="claims")))
+    assert named == by_number - {"gpus"}
 
 
 @each_runner

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from stackgen import registry
 from stackgen.domain.contracts import Engine, Parsed, Role
 from stackgen.domain.diagnostic import Diagnostic, YamlPath
 from stackgen.domain.interface import Interface
@@ -116,4 +117,4 @@ TOOL = FakeEngine(
     offers=frozenset({"api"}),
 )
 ENGINES: dict[str, Engine] = {e.name: e for e in (CHAT_SERVER, CHAT_UI, SEARCH_ENGINE, TOOL)}
-PLATFORMS = ("compose", "kubernetes", "nixos")
+PLATFORMS = {name: registry.target(name) for name in ("compose", "kubernetes", "nixos")}

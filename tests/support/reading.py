@@ -1,9 +1,9 @@
 """From the text of a stack to what is found in it, as the program does it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from stackgen.data import gpus
-from stackgen.domain.contracts import Engines
+from stackgen.domain.contracts import Engines, Targets
 from stackgen.domain.diagnostic import Diagnostic, StackError
 from stackgen.domain.linked import LinkedStack
 from stackgen.domain.source import Source
@@ -15,7 +15,7 @@ from tests.support.fake_engine import ENGINES, PLATFORMS
 
 
 def linked(
-    text: str, *, engines: Engines = ENGINES, platforms: Collection[str] = PLATFORMS, name: str = "stack.yaml"
+    text: str, *, engines: Engines = ENGINES, platforms: Targets = PLATFORMS, name: str = "stack.yaml"
 ) -> LinkedStack:
     """The linked stack of a text. Raises StackError."""
     stack = parse(read(name, text))
@@ -23,7 +23,7 @@ def linked(
 
 
 def findings(
-    text: str, *, engines: Engines = ENGINES, platforms: Collection[str] = PLATFORMS, name: str = "stack.yaml"
+    text: str, *, engines: Engines = ENGINES, platforms: Targets = PLATFORMS, name: str = "stack.yaml"
 ) -> tuple[Source, Sequence[Diagnostic]]:
     """Everything found in a text, and its source as far as it could be read."""
     source = Source(name, text)

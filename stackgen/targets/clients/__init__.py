@@ -4,7 +4,9 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from stackgen.domain.contracts import Rendered, Target
+from stackgen.domain.delivery import Deploy
 from stackgen.domain.document import Document, Format, Template
+from stackgen.domain.linked import Resource
 from stackgen.domain.workload import Deployment
 from stackgen.targets.clients.doors import doors
 from stackgen.targets.clients.page import values
@@ -16,6 +18,10 @@ class _Clients:
     platform: Final = False
     handles: Final = frozenset({"name", "ports", "expose"})
     rejects: Final = frozenset[str]()
+
+    def scheduled(self, deploy: Deploy) -> frozenset[Resource]:
+        """Nothing: it runs nothing."""
+        return frozenset()
 
     def render(self, deployment: Deployment) -> Rendered:
         """One page for all hosts; none for a stack that offers nothing to anybody."""

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 from stackgen.domain.contracts import Rendered, Target
 
 if TYPE_CHECKING:
+    from stackgen.domain.delivery import Deploy
+    from stackgen.domain.linked import Resource
     from stackgen.domain.workload import Deployment
 
 
@@ -33,6 +35,10 @@ class _Kubernetes:
         }
     )
     rejects: Final = frozenset[str]()
+
+    def scheduled(self, deploy: "Deploy") -> "frozenset[Resource]":
+        """All that pods request; of cards only the number, and none that are claimed by name, for those are shared."""
+        return frozenset({"gpus", "cpu", "ram"} if deploy.cluster.gpus == "device-plugin" else {"cpu", "ram"})
 
     def render(self, deployment: "Deployment") -> Rendered:
         """The objects of all hosts whose platform is kubernetes."""

@@ -8,7 +8,9 @@ from dataclasses import replace
 from typing import Final
 
 from stackgen.domain.contracts import Rendered, Target
+from stackgen.domain.delivery import Deploy
 from stackgen.domain.document import Document, Format, NixFunction, Template
+from stackgen.domain.linked import Resource
 from stackgen.domain.listening import on_hosts
 from stackgen.domain.site import sites
 from stackgen.domain.systemd import GATE
@@ -33,6 +35,10 @@ class _Nixos:
         }
     )
     rejects: Final = frozenset({"expose", "workers"})
+
+    def scheduled(self, deploy: Deploy) -> frozenset[Resource]:
+        """Nothing: units start, whatever others have taken."""
+        return frozenset()
 
     def render(self, deployment: Deployment) -> Rendered:
         """One module for each host whose platform is nixos."""

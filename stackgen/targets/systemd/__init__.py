@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 from stackgen.domain.contracts import Rendered, Target
 
 if TYPE_CHECKING:
+    from stackgen.domain.delivery import Deploy
+    from stackgen.domain.linked import Resource
     from stackgen.domain.workload import Deployment
 
 
@@ -24,6 +26,10 @@ class _Systemd:
         }
     )
     rejects: Final = frozenset({"expose", "workers"})
+
+    def scheduled(self, deploy: "Deploy") -> "frozenset[Resource]":
+        """Nothing: programs start, whatever others have taken."""
+        return frozenset()
 
     def render(self, deployment: "Deployment") -> Rendered:
         """One folder of units for each host whose platform is systemd."""
