@@ -95,7 +95,9 @@ def deploy(planned: Plan, source_name: str) -> "Deployment":
     engines = registry.engines()
     groups = _group_names(planned.stack.stack.exclusive)
     routed = {h.platform for h in planned.stack.hosts.values() if _routes(h.platform)}
-    planned = replace(planned, fronts=fronts(planned.stack.services, planned.interfaces, routed))
+    scheme = planned.stack.stack.deploy.scheme
+    found = fronts(planned.stack.services, planned.interfaces, routed, scheme)
+    planned = replace(planned, fronts=found)
 
     def host(name: str) -> HostDeployment:
         services = [s for s in planned.services.values() if s.linked.host.name == name]

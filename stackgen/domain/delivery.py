@@ -26,6 +26,7 @@ class Gateway(Strict):
     name: NodeName = Field(description="of the Gateway")
     namespace: Name | None = Field(default=None, description="where it is; the stack's own unless told")
     section: NodeName | None = Field(default=None, description="the one of its listeners to attach to")
+    scheme: Literal["https", "http"] = Field(default="https", description="by which people reach it")
 
 
 class Repository(Strict):
@@ -84,6 +85,10 @@ class Deploy(Strict):
     ingress_class: NodeName | None = Field(
         default=None, description="class of the Ingress that does, where there is no `gateway`"
     )
+    ingress_issuer: NodeName | None = Field(
+        default=None,
+        description="ClusterIssuer of cert-manager for Ingresses, which answer by http:// without one",
+    )
     secret_store: NodeName | None = Field(
         default=None, description="the ClusterSecretStore that holds secrets, with external-secrets"
     )
@@ -94,3 +99,10 @@ class Deploy(Strict):
     nixos_modules: list[Name] = Field(
         default=[], description="services that NixOS runs by the modules of nixpkgs, in place of images"
     )
+
+    @property
+    def scheme(self) -> Literal["https", "http"]:
+        """By which people reach the host names that a cluster answers for."""
+        if self.gateway is not None:
+            return self.gateway.scheme
+        return "https" if self.ingress_issuer else "http"

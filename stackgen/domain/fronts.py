@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from stackgen.domain.interface import Interface, Proxy
 from stackgen.domain.linked import Exposure, LinkedService, bracketed
@@ -30,8 +31,9 @@ def fronts(
     services: Mapping[str, LinkedService],
     interfaces: Mapping[str, Interface],
     routed: Collection[str] = (),
+    scheme: Literal["https", "http"] = "https",
 ) -> dict[str, Front]:
-    """The fronts by service; `routed` are the platforms that answer for host names themselves.
+    """The fronts by service; `routed` are the platforms that answer for host names themselves, by that scheme.
 
     Of several proxies the one that names the service is taken, then one on its host, then the first by name.
     """
@@ -41,7 +43,7 @@ def fronts(
         if service.expose is None or name in proxies:
             continue
         if service.host.platform in routed:
-            found[name] = Front(exposure=service.expose)
+            found[name] = Front(exposure=service.expose, scheme=scheme)
         elif proxy := min(_candidates(service, services, proxies), default=None):
             by = proxies[proxy[-1]]
             found[name] = Front(
@@ -52,6 +54,13 @@ def fronts(
                 proxy=proxy[-1],
             )
     return found
+
+
+def url_of(service: LinkedService, known: Mapping[str, Front]) -> str | None:
+    """What people type to reach a service with a host name; a proxy that the stack does not know has https."""
+    if service.expose is None:
+        return None
+    return known.get(service.name, Front(exposure=service.expose)).url
 
 
 def _candidates(

@@ -107,6 +107,7 @@ class _N8n(WithoutModels):
 
     def lower(self, service: PlannedService, plan: Plan) -> "Workload":
         """The official image, which runs as the user node (1000)."""
+        from stackgen.domain.fronts import url_of
         from stackgen.domain.workload import Health, Port, Workload
 
         linked = service.linked
@@ -115,7 +116,7 @@ class _N8n(WithoutModels):
             engine=self.name,
             image=linked.image or IMAGE,
             program="n8n",
-            env=defaults.environment(linked, _environment(linked)),
+            env=defaults.environment(linked, _environment(linked, url_of(linked, plan.fronts))),
             mounts=defaults.mounts(linked, {"data": DATA}),
             ports=(Port(name="http", number=PORT, publish=linked.publish),),
             health=Health(port=PORT, path="/healthz", start_period=120, tool="wget"),
@@ -127,17 +128,20 @@ class _N8n(WithoutModels):
         )
 
 
-def _environment(service: LinkedService) -> "dict[str, EnvValue]":
+def _environment(service: LinkedService, url: str | None) -> "dict[str, EnvValue]":
     options: N8nOptions = service.options
     env: dict[str, EnvValue] = {"N8N_PORT": str(PORT), "N8N_RUNNERS_ENABLED": "true"}
     env["N8N_DIAGNOSTICS_ENABLED"] = str(options.diagnostics_enabled).lower()
-    if service.expose:
+    if service.expose and url:
+        scheme = url.partition(":")[0]
         env |= {
             "N8N_HOST": service.expose.hostname,
-            "N8N_PROTOCOL": "https",
+            "N8N_PROTOCOL": scheme,
             "N8N_PROXY_HOPS": "1",
-            "WEBHOOK_URL": f"https://{service.expose.hostname}/",
+            "WEBHOOK_URL": f"{url}/",
         }
+        if scheme == "http":  # nobody could log in
+            env["N8N_SECURE_COOKIE"] = "false"
     if options.webhook_url is not None:
         env["WEBHOOK_URL"] = options.webhook_url
     if options.encryption_key is not None:

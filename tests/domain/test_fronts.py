@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from stackgen.domain.fronts import fronts
+from stackgen.domain.fronts import fronts, url_of
 from stackgen.domain.interface import Interface, Proxy
 from stackgen.domain.linked import Exposure, LinkedHost, LinkedService
 
@@ -47,8 +47,14 @@ def test_a_platform_that_routes_needs_no_proxy() -> None:
     front = fronts(SERVICES, {"a": EVERYTHING}, {"compose"})["chat"]
     assert front.proxy is None
     assert front.url == "https://chat.lan"
+    assert fronts(SERVICES, {}, {"compose"}, "http")["chat"].url == "http://chat.lan"
 
 
 def test_the_address_that_people_type() -> None:
     other = Interface(proxy=Proxy(scheme="http", port=8080))
     assert fronts(SERVICES, {"a": other})["chat"].url == "http://chat.lan:8080"
+
+
+def test_a_proxy_that_nobody_knows() -> None:
+    assert url_of(SERVICES["chat"], {}) == "https://chat.lan"
+    assert url_of(SERVICES["a"], {}) is None

@@ -2,10 +2,13 @@
 
 import pytest
 
-from stackgen.domain.linked import SecretKey
+from stackgen.domain.fronts import Front
+from stackgen.domain.linked import Exposure, SecretKey
+from stackgen.domain.plan import Plan, Verdict
 from stackgen.domain.stack import Service
 from stackgen.engines.n8n import ENGINE
-from tests.support.engines import found, kinds, lower, service
+from tests.support.engines import BOX, found, kinds, lower, planned, service
+from tests.support.planning import stack
 
 KEY = "encryption_key: {secret: {name: n8n, key: encryption-key}}"
 LEAST = f"{{options: {{{KEY}}}, volumes: {{data: d}}}}"
@@ -91,3 +94,11 @@ def test_it_has_neither_gpus_nor_models() -> None:
         {}, Service(engine="n8n", host="box"), None, ("services", "it", "models", "m")
     )
     assert [d.kind for d in parsed.diagnostics] == ["spec/no-models"]
+
+
+def test_people_who_come_by_http_can_log_in() -> None:
+    linked = service(ENGINE, LEAST.replace("{options", "{expose: {hostname: flows.lan}, options"))
+    front = Front(exposure=Exposure("flows.lan"), scheme="http")
+    plan = Plan(stack=stack([BOX], [linked]), verdict=Verdict.FITS, fronts={linked.name: front})
+    env = ENGINE.lower(planned(ENGINE, linked), plan).env
+    assert (env["WEBHOOK_URL"], env["N8N_SECURE_COOKIE"]) == ("http://flows.lan/", "false")

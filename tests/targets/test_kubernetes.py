@@ -78,6 +78,7 @@ SHAPES: Mapping[str, Deployment] = {
     "spread": spread(),
     "gateway": in_cluster(EXPOSED, CHAT, deploy={**GATEWAY, "cluster": {"network": "cilium"}}),
     "ingress": in_cluster(EXPOSED, deploy={"ingress_class": "nginx"}),
+    "certificate": in_cluster(EXPOSED, deploy={"ingress_issuer": "letsencrypt"}),
     "argocd": replace(
         cluster_home(),
         deploy=Deploy.model_validate(
@@ -344,6 +345,12 @@ class TestNetwork:
     def test_without_a_gateway_there_is_an_ingress(self) -> None:
         (ingress,) = objects(SHAPES["ingress"], "Ingress").values()
         assert ingress["spec"]["ingressClassName"] == "nginx"
+        assert "tls" not in ingress["spec"]
+
+    def test_an_issuer_gives_an_ingress_its_certificate(self) -> None:
+        (ingress,) = objects(SHAPES["certificate"], "Ingress").values()
+        assert ingress["metadata"]["annotations"]["cert-manager.io/cluster-issuer"] == "letsencrypt"
+        assert ingress["spec"]["tls"] == [{"hosts": ["api.example.org"], "secretName": "api-certificate"}]
 
     def test_only_what_is_needed_is_open(self) -> None:
         closed = replace(CHAT, offline=True)

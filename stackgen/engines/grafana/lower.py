@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from stackgen.domain import engine_defaults as defaults
 from stackgen.domain.document import Format
+from stackgen.domain.fronts import url_of
 from stackgen.domain.linked import LinkedService
 from stackgen.domain.plan import Plan, PlannedService
 from stackgen.domain.workload import ConfigFile, EnvValue, Health, Listen, Port, ServiceUrl, Workload
@@ -28,7 +29,7 @@ def workload(service: PlannedService, plan: Plan) -> Workload:
         engine=linked.engine,
         image=linked.image or IMAGE,
         program="grafana",
-        env=defaults.environment(linked, _environment(linked)),
+        env=defaults.environment(linked, _environment(linked, url_of(linked, plan.fronts))),
         config_files=(
             _file(PROVISIONING / "datasources" / "stackgen.yaml", Format.YAML, _sources(url)),
             _file(PROVISIONING / "dashboards" / "stackgen-dashboards.yaml", Format.YAML, _providers()),
@@ -49,7 +50,7 @@ def _file(target: PurePosixPath, format_: Format, body: Any) -> ConfigFile:
     return ConfigFile(name=target.name, target=target, format=format_, body=body)
 
 
-def _environment(service: LinkedService) -> dict[str, EnvValue]:
+def _environment(service: LinkedService, url: str | None) -> dict[str, EnvValue]:
     options: GrafanaOptions = service.options
     env: dict[str, EnvValue] = {
         "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES": "false",
@@ -57,8 +58,8 @@ def _environment(service: LinkedService) -> dict[str, EnvValue]:
         "GF_ANALYTICS_REPORTING_ENABLED": "false",
         "GF_USERS_ALLOW_SIGN_UP": "false",
     }
-    if service.expose:
-        env["GF_SERVER_DOMAIN"] = service.expose.hostname
+    if url:
+        env["GF_SERVER_ROOT_URL"] = url
     if options.anonymous:
         env |= {"GF_AUTH_ANONYMOUS_ENABLED": "true", "GF_AUTH_ANONYMOUS_ORG_ROLE": "Viewer"}
     if options.admin_password:

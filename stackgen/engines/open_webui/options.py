@@ -40,7 +40,9 @@ class OpenWebuiOptions(Strict):
     webui_secret_key: SecretValue | None = Field(
         default=None, description="long random text that signs log-ins; a new one logs everybody out"
     )
-    webui_url: str | None = Field(default=None, description="the address that people see, with https://")
+    webui_url: str | None = Field(
+        default=None, description="the address that people see; from `expose` unless given"
+    )
     enable_signup: bool | None = Field(default=None, description="people may create accounts")
     default_user_role: Literal["pending", "user", "admin"] | None = Field(
         default=None, description="role of a new account"

@@ -96,7 +96,13 @@ def _ingress(workload: Workload, expose: Exposure, cluster: Cluster) -> dict[str
     waits = {
         f"nginx.ingress.kubernetes.io/proxy-{way}-timeout": str(expose.timeout) for way in ("read", "send")
     }
-    annotations = {"nginx.ingress.kubernetes.io/proxy-body-size": "0", **(waits if expose.timeout else {})}
+    issuer = cluster.deployment.deploy.ingress_issuer
+    annotations = {
+        "nginx.ingress.kubernetes.io/proxy-body-size": "0",
+        **(waits if expose.timeout else {}),
+        **({"cert-manager.io/cluster-issuer": issuer} if issuer else {}),
+    }
+    certificate = {"hosts": [expose.hostname], "secretName": fitted(f"{workload.name}-certificate")}
     backend = {"service": {"name": workload.name, "port": {"number": workload.ports[0].number}}}
     return {
         "apiVersion": "networking.k8s.io/v1",
@@ -105,6 +111,7 @@ def _ingress(workload: Workload, expose: Exposure, cluster: Cluster) -> dict[str
         "spec": present(
             {
                 "ingressClassName": cluster.deployment.deploy.ingress_class,
+                "tls": [certificate] if issuer else None,
                 "rules": [
                     {
                         "host": expose.hostname,

@@ -8,14 +8,21 @@ from stackgen.domain.target_defaults import present
 from stackgen.domain.workload import Port, Workload
 from stackgen.targets.kubernetes.cluster import Cluster, Job
 
-_PRIVATE: Final = {"0.0.0.0/0": ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"], "::/0": ["fc00::/7"]}
+_LINK_LOCAL: Final = "169.254.0.0/16"
+_PRIVATE: Final = {
+    # With what providers give to routers, and mesh networks such as Tailscale to machines (RFC 6598).
+    "0.0.0.0/0": ["10.0.0.0/8", "100.64.0.0/10", _LINK_LOCAL, "172.16.0.0/12", "192.168.0.0/16"],
+    "::/0": ["fc00::/7", "fe80::/10"],
+}
 _NAMESPACE: Final = "kubernetes.io/metadata.name"
 
 
 def common(cluster: Cluster) -> dict[str, Any]:
     """Nothing comes in, nothing goes out but questions to the cluster's DNS."""
     ports = [{"port": 53, "protocol": protocol} for protocol in ("UDP", "TCP")]
-    return _policy("default-deny", cluster, {}, egress=[{"to": [_namespace("kube-system")], "ports": ports}])
+    # A cache of names on each node has an address of its own.
+    resolvers = [_namespace("kube-system"), {"ipBlock": {"cidr": _LINK_LOCAL}}]
+    return _policy("default-deny", cluster, {}, egress=[{"to": resolvers, "ports": ports}])
 
 
 def of_service(workload: Workload, cluster: Cluster) -> Iterator[dict[str, Any]]:
