@@ -46,7 +46,7 @@ def test_examples_plan_without_a_complaint(snippet: Snippet, stack: dict[str, An
 
 @each_page
 def test_every_block_of_yaml_is_an_example_of_something(page: Path) -> None:
-    known = {"yaml", "yaml wrong", "yaml ci", "yaml rendered"}
+    known = {"yaml", "yaml wrong", "yaml ci", "yaml kustomization", "yaml rendered"}
     assert {s.info for s in snippets(page) if s.info.startswith(("yaml", "yml"))} <= known
 
 

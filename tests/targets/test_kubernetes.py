@@ -391,6 +391,23 @@ class TestStorage:
         assert names("nas:/a").isdisjoint(names("nas:/b"))
         assert names("nas:/a").isdisjoint(names("nas:/a", "2GiB"))
 
+    @pytest.mark.parametrize(
+        ("gitops", "annotations"),
+        [
+            ("argocd", {"argocd.argoproj.io/sync-options": "Prune=false,Delete=false"}),
+            ("flux", {"kustomize.toolkit.fluxcd.io/prune": "disabled"}),
+            ("none", {}),
+        ],
+    )
+    def test_who_applies_the_files_deletes_no_data(self, gitops: str, annotations: dict[str, str]) -> None:
+        mount = Mount(volume="data", target=PurePosixPath("/d"))
+        own = {"data": Volume.model_validate({"managed": True, "size": "1GiB"})}
+        found = in_cluster(workload(mounts=(mount,)), volumes=own, deploy={"gitops": gitops})
+        for kind in ("PersistentVolumeClaim", "Namespace"):
+            (one,) = objects(found, kind).values()
+            told = one["metadata"].get("annotations", {})
+            assert {k: v for k, v in told.items() if "substitute" not in k} == annotations
+
     def test_what_the_platform_keeps_has_a_size(self) -> None:
         found = in_cluster(workload(mounts=(Mount(volume="data", target=PurePosixPath("/d")),)))
         assert kinds(found) == ["kubernetes/volume-size"]

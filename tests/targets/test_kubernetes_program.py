@@ -10,6 +10,7 @@ from stackgen.domain.workload import Deployment
 from stackgen.targets.kubernetes import TARGET
 from tests.support import kubernetes
 from tests.support.crds import KINDS, violations
+from tests.support.snippets import snippets
 from tests.support.workloads import SEARCH, deployment, maximal
 from tests.targets.test_kubernetes import SHAPES, cluster_home
 
@@ -94,6 +95,23 @@ def test_a_change_of_a_file_restarts_its_pods(tmp_path: Path) -> None:
     mounted = [config_map(text) for text in (before, after)]
     assert mounted[0] != mounted[1]
     assert all(name.startswith("llama-config-") for name in mounted)
+
+
+def test_what_is_not_in_the_stack_goes_into_an_overlay(tmp_path: Path) -> None:
+    """The example of the documentation, over a stack that has what it changes."""
+    kubernetes.write(tmp_path, rendered("triple-3090"))
+    page = STACKS.parent / "docs" / "kubernetes.md"
+    (overlay,) = [s.text for s in snippets(page) if s.info == "yaml kustomization"]
+    own = tmp_path / "own" / "kustomization.yaml"
+    own.parent.mkdir()
+    own.write_text(overlay)
+    found = {
+        (o["kind"], o["metadata"]["name"]): o for o in kubernetes.objects(kubernetes.kustomize(own.parent))
+    }
+    claim, route = found["PersistentVolumeClaim", "chat-data"], found["HTTPRoute", "chat"]
+    assert claim["metadata"]["labels"]["recurring-job.longhorn.io/backup"] == "enabled"
+    assert route["metadata"]["annotations"]["gethomepage.dev/enabled"] == "true"
+    assert route["spec"]["hostnames"] == ["open-webui.vanillax.me"]
 
 
 @pytest.mark.parametrize("version", [kubernetes.OLDEST, kubernetes.NEWEST])

@@ -128,6 +128,17 @@ class Cluster(Site):
             }
         )
 
+    @property
+    def stays(self) -> dict[str, str]:
+        """Annotations of what holds people's data: whoever applies the files must not delete it with its file."""
+        match self.deployment.deploy.gitops:
+            case "argocd":
+                return {"argocd.argoproj.io/sync-options": "Prune=false,Delete=false"}
+            case "flux":
+                return {"kustomize.toolkit.fluxcd.io/prune": "disabled"}
+            case "none":
+                return {}
+
     def selector(self, service: str) -> dict[str, str]:
         """What finds the pods of a service; never changes, for it must not."""
         return {"app.kubernetes.io/instance": service, "app.kubernetes.io/part-of": self.deployment.name}

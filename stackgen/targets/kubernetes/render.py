@@ -64,13 +64,11 @@ def _shared(found: Cluster) -> Iterator[Document]:
 
 
 def _namespace(found: Cluster) -> dict[str, Any]:
-    meta = found.meta(found.namespace)
+    meta = found.meta(found.namespace, annotations=found.stays)
     del meta["namespace"]
     # What goes beyond the usual capabilities is not allowed at this level.
     open_ = any(set(capabilities(workload)) - _BASELINE for workload in found.workloads)
     meta["labels"]["pod-security.kubernetes.io/enforce"] = "privileged" if open_ else "baseline"
-    if found.deployment.deploy.gitops == "flux":
-        meta["annotations"]["kustomize.toolkit.fluxcd.io/prune"] = "disabled"
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": meta}
 
 

@@ -77,7 +77,8 @@ def _claim(
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
-        "metadata": cluster.meta(claim),
+        # A share outlives its claim, a managed volume would be deleted with it.
+        "metadata": cluster.meta(claim, annotations=cluster.stays if bound_to is None else {}),
         "spec": {
             "accessModes": modes,
             **({} if storage_class is None else {"storageClassName": storage_class}),
