@@ -23,7 +23,7 @@ def _run_of_short_strings(order: str) -> re.Pattern[bytes]:
     length = Struct(f"{order}Q")
     sizes = sorted(range(SHORT), key=lambda size: abs(size - USUAL_LENGTH))
     strings = (re.escape(length.pack(size)) + b".{%d}+" % size for size in sizes)
-    return re.compile(b"(?s:%b){%d}" % (b"|".join(strings), RUN))
+    return re.compile(b"(?s:%b){%d}+" % (b"|".join(strings), RUN))
 
 
 def end_of_strings(data: bytes | memoryview, start: int, count: int, end: int, order: str) -> int:

@@ -78,8 +78,8 @@ class _Reading(Generic[T]):
         self.tag: str | None = None
 
     def headers(self) -> dict[str, str]:
-        """Asks for everything that is not there yet."""
-        return {"Range": f"bytes={len(self.data)}-", "Accept-Encoding": "identity"}
+        """Asks for what is not there yet; for no whole file, all of which a proxy in between might fetch."""
+        return {"Range": f"bytes={len(self.data)}-{MAX_HEADER - 1}", "Accept-Encoding": "identity"}
 
     def take(self, answer: Answer) -> Fetched[T]:
         """The header, once there are bytes enough. Raises Again, FetchError and FormatError."""
@@ -88,7 +88,7 @@ class _Reading(Generic[T]):
             self.data += chunk
             if len(self.data) >= self.need and (found := self._look()):
                 return found
-        if len(self.data) >= self.file.size and (found := self._look()):
+        if len(self.data) >= min(self.file.size, MAX_HEADER) and (found := self._look()):
             return found
         raise Again(f"the answer ended after {show_size(len(self.data))}", 0.0 if answer.received else None)
 

@@ -296,7 +296,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._error(404, "EntryNotFound", "gone")
             return
         size = self.server.size(file)
-        start, status = 0, 200
+        start, end, status = 0, size, 200
         headers = {"ETag": f'"{self.server.hashes(file)[0]}"', "Accept-Ranges": "bytes"} | headers
         asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range") or "")
         if asked and not fault.ignore_range:
@@ -304,14 +304,15 @@ class _Handler(BaseHTTPRequestHandler):
             if start >= size:
                 self._answer(416, b"", {"Content-Range": f"bytes */{size}"}, fault)
                 return
-            headers["Content-Range"] = f"bytes {start}-{size - 1}/{size}"
-        pieces = self._pieces(file, start + fault.shift, size)
-        self._send(status, headers | fault.headers, size - start, pieces, fault)
+            end = min(size, int(asked[2] or size) + 1)
+            headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+        pieces = self._pieces(file, start + fault.shift, end)
+        self._send(status, headers | fault.headers, end - start, pieces, fault)
 
-    def _pieces(self, file: Path, start: int, size: int) -> Iterator[bytes]:
+    def _pieces(self, file: Path, start: int, end: int) -> Iterator[bytes]:
         with file.open("rb") as opened:
             opened.seek(start)
-            left = size - start
+            left = end - start
             while left > 0:
                 piece = opened.read(min(PIECE, left))
                 yield (piece := piece or bytes(min(PIECE, left)))
