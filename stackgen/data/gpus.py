@@ -59,6 +59,7 @@ def _model(name: str) -> GpuModel:
         bandwidth_gb_s=bandwidth,
         compute_capability=(capability[0], capability[1]) if capability else None,
         source=f"{series['source']}; {measured[1]}" if measured else series["source"],
+        driver=series.get("driver"),
     )
 
 

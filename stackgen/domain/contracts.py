@@ -175,7 +175,7 @@ class Target(Protocol):
     def scheduled(self, deploy: "Deploy") -> frozenset[Resource]:
         """What of a host it hands out by request, and keeps who finds too little left waiting for ever.
 
-        `gpus` are whole cards by number.
+        Of a vendor's cards that means: whole ones, by number.
         """
         ...
 

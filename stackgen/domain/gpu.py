@@ -17,3 +17,5 @@ class GpuModel(NamedTuple):
     compute_capability: tuple[int, int] | None
     """NVIDIA's, such as (8, 6); None for others."""
     source: str
+    driver: str | None = None
+    """The kernel's, where a vendor has several."""

@@ -11,8 +11,8 @@ from stackgen.domain.units import MIB
 UNNAMED = "unnamed"
 """The model of a card that only has a capacity."""
 
-Resource = Literal["gpus", "cpu", "ram"]
-"""What a host has of which a platform may keep count."""
+Resource = Literal["cpu", "ram", "nvidia", "amd", "intel"]
+"""What a host has of which a platform may keep count: processors, memory, and the cards of each vendor."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,6 +26,8 @@ class LinkedGpu:
     uuid: str | None = None
     vendor: str = "nvidia"
     compute_capability: tuple[int, int] | None = None
+    driver: str | None = None
+    """The kernel's, where a vendor has several: i915 or xe."""
 
     @property
     def name(self) -> str:

@@ -27,6 +27,10 @@ class Gpu(Strict):
     vendor: Literal["nvidia", "amd", "intel"] | None = Field(
         default=None, description="of a card not in the table; nvidia unless told"
     )
+    driver: Literal["i915", "xe"] | None = Field(
+        default=None,
+        description="the kernel's for an Intel card, as lspci -k prints it; its series' own unless told",
+    )
     reserve: Size = Field(default=0, description="memory that other programs take, such as a desktop")
     uuid: str | None = Field(
         default=None, description="GPU-… as nvidia-smi -L prints it; steadier than the index"

@@ -6,7 +6,7 @@ from typing import Final
 from stackgen.domain.diagnostic import Diagnostic, did_you_mean, error, warning
 from stackgen.domain.plan import KnownModel, Plan
 from stackgen.domain.units import show_size
-from stackgen.plan import nodes
+from stackgen.plan import cards, nodes
 
 GPU_CHOICES: Final = frozenset(
     {
@@ -34,7 +34,8 @@ def run(plan: Plan) -> Iterable[Diagnostic]:
         workers,
         proxies,
         nodes.ram_limits,
-        nodes.whole_cards,
+        cards.whole_cards,
+        cards.any_card,
     ):
         yield from rule(plan)
 

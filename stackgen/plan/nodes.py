@@ -1,13 +1,11 @@
-"""Rules about what runs a service: limits that would kill it, and cards that nobody gets two of."""
+"""Rules about what runs a service: limits that would kill it."""
 
 from collections.abc import Iterable
 
 from stackgen.domain.diagnostic import Diagnostic, error
-from stackgen.domain.linked import LinkedHost, LinkedService
 from stackgen.domain.plan import Plan, Resident
 from stackgen.domain.units import show_size
-from stackgen.domain.wording import one_of, quoted
-from stackgen.plan.ledger import heaviest_choice, largest
+from stackgen.plan.ledger import largest
 
 
 def ram_limits(plan: Plan) -> Iterable[Diagnostic]:
@@ -30,33 +28,3 @@ def ram_limits(plan: Plan) -> Iterable[Diagnostic]:
                 f"at least {show_size(need + need // 20)}, or fewer weights on the host"
                 + ("" if at_once else ", or a smaller `cache_ram`"),
             )
-
-
-def whole_cards(plan: Plan) -> Iterable[Diagnostic]:
-    """More cards asked for than there are: who comes last waits for ever."""
-    for host in plan.stack.hosts.values():
-        if "gpus" not in host.scheduled:
-            continue
-        wanted = _wanted(plan, host)
-        chosen = heaviest_choice(wanted, plan.stack.exclusive)
-        there = len(host.gpus) * (host.sharing.replicas if host.sharing else 1)
-        if (asked := sum(wanted[name] for name in chosen)) > there:
-            names = sorted(name for name in chosen if wanted[name])
-            yield error(
-                "plan/whole-cards",
-                ("hosts", host.name, "gpus"),
-                f"{one_of(quoted(names), 'and')} ask for {asked} cards, of which {host.name} has {there}: "
-                "one of them would stay Pending",
-                f"exclusive: [[{', '.join(names)}]], of which the first runs; or gpu_sharing, if all fit at once",
-            )
-
-
-def _wanted(plan: Plan, host: LinkedHost) -> dict[str, int]:
-    """The number of cards that each service asks for on a host."""
-
-    def on_it(service: LinkedService) -> bool:
-        return any(other.name == host.name for other in service.hosts)
-
-    return {
-        name: len(s.linked.gpus) for name, s in plan.services.items() if on_it(s.linked) and s.linked.gpus
-    }

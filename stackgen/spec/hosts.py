@@ -38,6 +38,9 @@ def _check_gpu(scope: Scope, written: str | Gpu, path: YamlPath) -> Iterator[Dia
     elif gpu.reserve >= capacity:
         message = f"`reserve` is {show_size(gpu.reserve)}, but the card has {show_size(capacity)}"
         yield error("link/gpu-reserve", (*path, "reserve"), message)
+    elif gpu.driver is not None and (vendor := _vendor(scope, gpu)) != "intel":
+        message = f"`driver` tells Intel's cards apart, and this one is of {vendor}"
+        yield error("link/gpu-driver", (*path, "driver"), message, "leave it out", at_key=True)
 
 
 def _several(scope: Scope, name: str) -> str | None:
@@ -93,9 +96,15 @@ def _link_gpu(scope: Scope, index: int, gpu: Gpu) -> LinkedGpu:
         capacity=_capacity(scope, gpu) or 0,
         reserve=gpu.reserve,
         uuid=gpu.uuid,
-        vendor=card.vendor if card else gpu.vendor or "nvidia",
+        vendor=_vendor(scope, gpu),
         compute_capability=card.compute_capability if card else None,
+        driver=gpu.driver or (card.driver if card else None),
     )
+
+
+def _vendor(scope: Scope, gpu: Gpu) -> str:
+    card = scope.gpu(gpu.model) if gpu.model else None
+    return card.vendor if card else gpu.vendor or "nvidia"
 
 
 def _long(gpu: str | Gpu) -> Gpu:

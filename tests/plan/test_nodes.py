@@ -1,4 +1,4 @@
-"""Limits that would kill a service, and cards that nobody gets two of."""
+"""Limits that would kill a service."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.snippets import planned
 
-KINDS = {"plan/ram-limit", "plan/whole-cards"}
+KINDS = {"plan/ram-limit"}
 
 
 def stack(*, platform: str = "kubernetes", host: Any = None, **more: Any) -> dict[str, Any]:
@@ -20,28 +20,6 @@ def stack(*, platform: str = "kubernetes", host: Any = None, **more: Any) -> dic
 
 def found(written: dict[str, Any], folder: Path) -> list[str]:
     return [d.kind for d in planned(written, folder).diagnostics if d.kind in KINDS]
-
-
-def test_one_of_two_pods_waits_for_ever(tmp_path: Path) -> None:
-    (finding,) = [d for d in planned(stack(), tmp_path).diagnostics if d.kind in KINDS]
-    assert finding.kind == "plan/whole-cards"
-    assert "`one` and `two` ask for 2 cards, of which node has 1" in finding.message
-    assert finding.hint is not None
-    assert "exclusive: [[one, two]]" in finding.hint
-
-
-@pytest.mark.parametrize(
-    "written",
-    [
-        stack(platform="compose"),
-        stack(exclusive=[["one", "two"]]),
-        stack(host={"gpu_sharing": {"replicas": 2}}),
-        stack(host={"gpus": ["rtx-3090", "rtx-3090"]}),
-        stack(deploy={"cluster": {"gpus": "claims"}}),
-    ],
-)
-def test_ways_out(written: dict[str, Any], tmp_path: Path) -> None:
-    assert found(written, tmp_path) == []
 
 
 @pytest.mark.parametrize(("limit", "kinds"), [("100GiB", ["plan/ram-limit"]), ("300GiB", [])])

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from stackgen.domain.delivery import Deploy
 from stackgen.domain.diagnostic import Diagnostic
 from stackgen.domain.document import Document, Format, YamlStream
-from stackgen.domain.linked import Exposure, LinkedHost, Publication, SecretKey
+from stackgen.domain.linked import Exposure, LinkedGpu, LinkedHost, Publication, SecretKey
 from stackgen.domain.stack import Sharing, Volume
-from stackgen.domain.units import GIB
+from stackgen.domain.units import GIB, MIB
 from stackgen.domain.workload import (
     ConfigFile,
     Deployment,
@@ -73,6 +73,9 @@ def with_secret(name: str = "api", key: str = "token") -> Workload:
 
 
 GATEWAY = {"gateway": {"name": "internal", "namespace": "gateway", "section": "https"}}
+CLAIMED = Deploy.model_validate({"cluster": {"gpus": "claims"}})
+ATTRIBUTES = "device.attributes['gpu.nvidia.com']"
+MEMORY = "device.capacity['gpu.nvidia.com'].memory"
 SHARED = host(platform="kubernetes", gpus=(gpu(0),), sharing=Sharing(replicas=4))
 SHAPES: Mapping[str, Deployment] = {
     "spread": spread(),
@@ -247,8 +250,26 @@ class TestPods:
         found = container(workload(gpus=(gpu(0, vendor="amd"),)))
         assert found["resources"]["limits"] == {"amd.com/gpu": "1"}
 
-    def test_nobody_knows_how_to_give_cards_of_intel(self) -> None:
-        assert kinds(in_cluster(workload(gpus=(gpu(0, vendor="intel"),)))) == ["render/gpu-vendor"]
+    def test_cards_of_intel_go_by_their_drivers(self) -> None:
+        on = host(
+            platform="kubernetes",
+            gpus=(gpu(0, vendor="intel", driver="i915"), gpu(1, vendor="intel", driver="xe")),
+        )
+        found = in_cluster(workload(gpus=on.gpus), on=on)
+        assert pod(found)["containers"][0]["resources"]["limits"] == {
+            "gpu.intel.com/i915": "1",
+            "gpu.intel.com/xe": "1",
+        }
+        tolerated = [one["key"] for one in pod(found)["tolerations"]]
+        assert tolerated == ["gpu.intel.com/i915", "gpu.intel.com/xe"]
+        assert "runtimeClassName" not in pod(found)
+        assert kinds(found) == []
+
+    @pytest.mark.parametrize(
+        ("vendor", "kind"), [("intel", "kubernetes/intel-driver"), ("apple", "render/gpu-vendor")]
+    )
+    def test_a_card_that_no_plugin_has_a_name_for(self, vendor: str, kind: str) -> None:
+        assert kinds(in_cluster(workload(gpus=(gpu(0, vendor=vendor),)))) == [kind]
 
     def test_a_slow_start_is_waited_for(self) -> None:
         ports = (Port(name="http", number=1),)
@@ -456,12 +477,58 @@ class TestCards:
         old = {"cluster": {"gpus": "claims", "version": "1.33"}}
         assert kinds(in_cluster(workload(gpus=(gpu(0),)), deploy=old)) == ["kubernetes/no-claims"]
 
-    def test_cards_that_are_not_alike(self) -> None:
-        mixed = host(platform="kubernetes", gpus=(gpu(0), gpu(1, model="rtx-4090", capacity=1)))
-        found = workload(gpus=(mixed.gpus[0],))
-        assert kinds(in_cluster(found, on=mixed)) == ["kubernetes/any-card"]
-        claimed = {"cluster": {"gpus": "claims"}}
-        assert kinds(in_cluster(found, on=mixed, deploy=claimed)) == ["kubernetes/any-card"]
+    def test_claims_are_of_one_node(self) -> None:
+        found = replace(spread(), deploy=CLAIMED)
+        assert kinds(found) == ["kubernetes/claims-of-workers"]
+
+    @pytest.mark.parametrize(
+        ("other", "selectors"),
+        [
+            (gpu(1), ([], [])),
+            (gpu(1, uuid="GPU-1"), ([f"{ATTRIBUTES}.uuid != 'GPU-1'"], [f"{ATTRIBUTES}.uuid == 'GPU-1'"])),
+            (
+                gpu(1, "rtx-4070-ti", capacity=11770 * MIB, compute_capability=(8, 9)),
+                (
+                    [f"{ATTRIBUTES}.cudaComputeCapability.compareTo(semver('8.6.0')) == 0"],
+                    [f"{ATTRIBUTES}.cudaComputeCapability.compareTo(semver('8.9.0')) == 0"],
+                ),
+            ),
+            (
+                gpu(1, "rtx-3060", capacity=11906 * MIB, compute_capability=(8, 6)),
+                (
+                    [f"{MEMORY}.isGreaterThan(quantity('18015Mi'))"],
+                    [f"{MEMORY}.isLessThan(quantity('18015Mi'))"],
+                ),
+            ),
+        ],
+        ids=["alike", "uuid", "generation", "memory"],
+    )
+    def test_a_claim_says_what_sets_its_card_apart(
+        self, other: LinkedGpu, selectors: tuple[list[str], list[str]]
+    ) -> None:
+        on = host(platform="kubernetes", gpus=(gpu(0, compute_capability=(8, 6)), other))
+        found = replace(
+            in_cluster(workload("one", gpus=on.gpus[:1]), workload("two", gpus=on.gpus[1:]), on=on),
+            deploy=CLAIMED,
+        )
+        for index, words in enumerate(selectors):
+            asked = objects(found, "ResourceClaim")[f"box-gpu-{index}"]["spec"]["devices"]["requests"][0][
+                "exactly"
+            ]
+            assert [one["cel"]["expression"] for one in asked.get("selectors", [])] == words
+        assert kinds(found) == []
+
+    def test_cards_that_nothing_tells_apart(self) -> None:
+        on = host(platform="kubernetes", gpus=(gpu(0), gpu(1, reserve=2 * GIB)))
+        found = in_cluster(workload(gpus=on.gpus[:1]), on=on)
+        assert kinds(replace(found, deploy=CLAIMED)) == ["kubernetes/any-card"]
+        assert kinds(found) == []
+
+    @pytest.mark.parametrize(("vendor", "deploy"), [("amd", Deploy()), ("nvidia", CLAIMED)])
+    def test_a_host_whose_cards_no_plugin_shares(self, vendor: str, deploy: Deploy) -> None:
+        on = host(platform="kubernetes", gpus=(gpu(0, vendor=vendor),), sharing=Sharing(replicas=2))
+        found = replace(in_cluster(workload(gpus=on.gpus), on=on), deploy=deploy)
+        assert kinds(found) == ["kubernetes/nothing-to-share"]
 
 
 def test_a_program_on_several_nodes() -> None:

@@ -37,8 +37,11 @@ class _Kubernetes:
     rejects: Final = frozenset[str]()
 
     def scheduled(self, deploy: "Deploy") -> "frozenset[Resource]":
-        """All that pods request; of cards only the number, and none that are claimed by name, for those are shared."""
-        return frozenset({"gpus", "cpu", "ram"} if deploy.cluster.gpus == "device-plugin" else {"cpu", "ram"})
+        """All that pods request by number; cards that are claimed by name can be shared."""
+        plugins: tuple[Resource, ...] = ("amd", "intel")
+        if deploy.cluster.gpus == "device-plugin":
+            plugins = (*plugins, "nvidia")
+        return frozenset({"cpu", "ram", *plugins})
 
     def render(self, deployment: "Deployment") -> Rendered:
         """The objects of all hosts whose platform is kubernetes."""

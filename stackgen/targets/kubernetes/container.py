@@ -1,18 +1,24 @@
 """Workload -> its container, closed by default."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any, Final
 
-from stackgen.domain.linked import SecretKey
+from stackgen.domain.linked import LinkedGpu, SecretKey
 from stackgen.domain.reach import resolve
 from stackgen.domain.target_defaults import cuda_order, of_vendor, present
 from stackgen.domain.workload import EnvValue, GroupFact, Health, Workload
 from stackgen.targets.kubernetes.cluster import Cluster
 from stackgen.targets.kubernetes.text import digest, fitted, hashed, literal, port_name, quantity
 
-GPU_RESOURCE: Final[Mapping[str, str]] = {"nvidia": "nvidia.com/gpu", "amd": "amd.com/gpu"}
-"""What the device plugins of the vendors call a card."""
+_GPU_RESOURCE: Final[Mapping[tuple[str, str | None], str]] = {
+    ("nvidia", None): "nvidia.com/gpu",
+    ("amd", None): "amd.com/gpu",
+    ("intel", "i915"): "gpu.intel.com/i915",
+    ("intel", "xe"): "gpu.intel.com/xe",
+}
+"""What the device plugins of the vendors call a card, by vendor and driver."""
 CONFIG: Final = "config"
 _GROUP: Final = {
     GroupFact.LEADER: "$(LWS_LEADER_ADDRESS)",
@@ -75,10 +81,9 @@ def _resources(workload: Workload, cluster: Cluster) -> dict[str, Any]:
     if workload.memory_limit is not None:
         limits["memory"] = quantity(workload.memory_limit)
     claims = gpu_claims(workload, cluster)
-    for vendor, resource in GPU_RESOURCE.items():
-        # Names of single cards are unknown to device plugins: they hand out any of them.
-        if (count := len(of_vendor(workload.gpus, vendor))) and not (claims and vendor == "nvidia"):
-            limits[resource] = str(count)
+    # Names of single cards are unknown to device plugins: they hand out any of them.
+    counted = Counter(gpu_resource(gpu) for gpu in workload.gpus if not (claims and gpu.vendor == "nvidia"))
+    limits |= {resource: str(count) for resource, count in sorted(counted.items()) if resource}
     return present(
         {"requests": dict(limits), "limits": limits, "claims": [{"name": name} for name in claims]}
     )
@@ -120,6 +125,11 @@ def volume_name(volume: str) -> str:
 def scratch_name(folder: PurePosixPath) -> str:
     plain = "-".join(part for part in str(folder).lower().split("/") if part.isascii() and part.isalnum())
     return fitted(f"scratch-{plain}-{digest(str(folder), 4)}")
+
+
+def gpu_resource(gpu: LinkedGpu) -> str:
+    """What a device plugin calls such a card; nothing if none is known."""
+    return _GPU_RESOURCE.get((gpu.vendor, gpu.driver), "")
 
 
 def gpu_claims(workload: Workload, cluster: Cluster) -> list[str]:

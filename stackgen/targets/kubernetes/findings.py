@@ -1,13 +1,15 @@
 """What a stack asks for and Kubernetes cannot give, or what would fail only when it runs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from stackgen.domain.diagnostic import Diagnostic, error, warning
+from stackgen.domain.linked import LinkedGpu, LinkedHost
 from stackgen.domain.target_defaults import after_elsewhere, of_vendor, unreachable
 from stackgen.domain.workload import Workload
 from stackgen.targets.kubernetes import storage
 from stackgen.targets.kubernetes.cluster import PLATFORM, Cluster
-from stackgen.targets.kubernetes.container import GPU_RESOURCE
+from stackgen.targets.kubernetes.container import gpu_resource
+from stackgen.targets.kubernetes.gpus import untold
 from stackgen.targets.kubernetes.text import KEY, SERVICE
 
 
@@ -20,6 +22,7 @@ def findings(cluster: Cluster) -> Iterator[Diagnostic]:
         yield from _workers(workload, cluster)
         yield from _gpus(workload, cluster)
         yield from _published(workload)
+    yield from _sharing(cluster)
     yield from _volumes(cluster)
     yield from _secrets(cluster)
     yield from _gitops(cluster)
@@ -54,14 +57,14 @@ def _workers(workload: Workload, cluster: Cluster) -> Iterator[Diagnostic]:
 
 def _gpus(workload: Workload, cluster: Cluster) -> Iterator[Diagnostic]:
     path = (*workload.path, "gpus")
-    for vendor in sorted({gpu.vendor for gpu in workload.gpus} - GPU_RESOURCE.keys()):
-        message = f"no way is known to give {vendor} GPUs to `{workload.name}`"
-        yield error("render/gpu-vendor", path, message)
     host = cluster.places[workload.name].host
-    mine, cards = of_vendor(workload.gpus, "nvidia"), of_vendor(host.gpus, "nvidia")
-    alike = len({(gpu.model, gpu.capacity, gpu.reserve) for gpu in cards}) <= 1
-    if cluster.installed.gpus == "claims":
-        yield from _claims(workload, host.name, cluster, alike=alike)
+    for gpu in workload.gpus:
+        if not gpu_resource(gpu):
+            yield _unnamed(workload, host, gpu)
+            break
+    mine = of_vendor(workload.gpus, "nvidia")
+    if mine and cluster.installed.gpus == "claims":
+        yield from _claims(workload, mine, host, cluster)
     elif len(mine) > 1 and host.sharing is not None:
         yield error(
             "kubernetes/shares-are-not-cards",
@@ -69,18 +72,24 @@ def _gpus(workload: Workload, cluster: Cluster) -> Iterator[Diagnostic]:
             f"`{workload.name}` wants {len(mine)} cards of {host.name}, whose cards are shared: it might get one twice",
             "share no card of this host, or let the service have one card",
         )
-    elif mine and len(mine) < len(cards) and not alike:
-        yield warning(
-            "kubernetes/any-card",
-            path,
-            f"the device plugin gives `{workload.name}` any card of {host.name}, and they are not alike",
-            "deploy: {cluster: {gpus: claims}}, with a `uuid` for each card",
+
+
+def _unnamed(workload: Workload, host: LinkedHost, gpu: LinkedGpu) -> Diagnostic:
+    """A card of which nobody knows what a device plugin calls it."""
+    if gpu.vendor == "intel":
+        return error(
+            "kubernetes/intel-driver",
+            ("hosts", host.name, "gpus", gpu.index),
+            f"Intel's device plugin calls cards by their driver, and nothing says which one GPU {gpu.index} has",
+            "driver: xe (Arc B-series and newer) or driver: i915, as lspci -k prints it",
         )
+    message = f"no way is known to give {gpu.vendor} GPUs to `{workload.name}`"
+    return error("render/gpu-vendor", (*workload.path, "gpus"), message)
 
 
-def _claims(workload: Workload, host: str, cluster: Cluster, *, alike: bool) -> Iterator[Diagnostic]:
-    if not workload.gpus:
-        return
+def _claims(
+    workload: Workload, mine: Sequence[LinkedGpu], host: LinkedHost, cluster: Cluster
+) -> Iterator[Diagnostic]:
     if int(cluster.installed.version.partition(".")[2]) < 34:
         yield error(
             "kubernetes/no-claims",
@@ -88,14 +97,44 @@ def _claims(workload: Workload, host: str, cluster: Cluster, *, alike: bool) -> 
             f"Kubernetes {cluster.installed.version} has no device claims of version v1",
             "1.34 has; or gpus: device-plugin",
         )
-    unnamed = [gpu.index for gpu in workload.gpus if gpu.uuid is None]
-    if unnamed and not alike:
-        yield warning(
-            "kubernetes/any-card",
-            ("hosts", host, "gpus", unnamed[0]),
-            f"nothing tells GPU {unnamed[0]} of {host} from its other cards, which are not alike",
-            "give each card its `uuid`, as nvidia-smi -L prints it",
+    if workload.workers:
+        yield error(
+            "kubernetes/claims-of-workers",
+            (*workload.path, "workers"),
+            f"a claim is of one node, and `{workload.name}` runs on {1 + len(workload.workers.hosts)}",
+            "deploy: {cluster: {gpus: device-plugin}}",
         )
+    cards = of_vendor(host.gpus, "nvidia")
+    for gpu in mine:
+        if others := untold(gpu, cards):
+            yield warning(
+                "kubernetes/any-card",
+                ("hosts", host.name, "gpus", gpu.index),
+                f"nothing that a driver tells sets GPU {gpu.index} of {host.name} apart from GPU {others[0].index}, "
+                "which is not like it",
+                "give each card its `uuid`, as nvidia-smi -L prints it",
+            )
+
+
+def _sharing(cluster: Cluster) -> Iterator[Diagnostic]:
+    for host in cluster.hosts.values():
+        if host.sharing is None:
+            continue
+        path = ("hosts", host.name, "gpu_sharing")
+        if not of_vendor(host.gpus, "nvidia"):
+            yield error(
+                "kubernetes/nothing-to-share",
+                path,
+                f"it is a configuration of NVIDIA's device plugin, and {host.name} has no card of NVIDIA",
+                "leave it out: Intel's plugin shares by its own flag -shared-dev-num, AMD's not at all",
+            )
+        elif cluster.installed.gpus == "claims":
+            yield warning(
+                "kubernetes/nothing-to-share",
+                path,
+                "a device plugin shares cards by it, and these are claimed by name: nothing is rendered",
+                "leave it out: services that name the same card share it",
+            )
 
 
 def _published(workload: Workload) -> Iterator[Diagnostic]:

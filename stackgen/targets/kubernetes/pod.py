@@ -11,13 +11,13 @@ from stackgen.emit import shell
 from stackgen.targets.kubernetes.cluster import Cluster, Job, node_name
 from stackgen.targets.kubernetes.container import (
     CONFIG,
-    GPU_RESOURCE,
     TMP,
     closed,
     config_map,
     container,
     environment,
     gpu_claims,
+    gpu_resource,
     scratch,
     scratch_name,
     volume_name,
@@ -42,8 +42,8 @@ def template(
                 "priorityClassName": priority_class(cluster) if workload.gpus else None,
                 **_where(hosts, selector),
                 "tolerations": [
-                    {"key": GPU_RESOURCE[vendor], "operator": "Exists", "effect": "NoSchedule"}
-                    for vendor in sorted({gpu.vendor for gpu in workload.gpus} & GPU_RESOURCE.keys())
+                    {"key": resource, "operator": "Exists", "effect": "NoSchedule"}
+                    for resource in sorted(set(map(gpu_resource, workload.gpus)))
                 ],
                 "terminationGracePeriodSeconds": workload.stop_grace,
                 "securityContext": _identity(workload),
