@@ -74,9 +74,9 @@ def test_the_sample_values_cover_every_field() -> None:
 @each_target
 def test_only_a_platform_that_keeps_others_waiting_hands_out_by_request(target: Target) -> None:
     by_number = target.scheduled(Deploy())
-    assert (by_number == {"gpus", "cpu", "ram"}) is (target.name == "kubernetes")
+    assert (by_number == {"cpu", "ram", "nvidia", "amd", "intel"}) is (target.name == "kubernetes")
     named = target.scheduled(Deploy(cluster=Cluster(gpus="claims")))
-    assert named == by_number - {"gpus"}
+    assert named == by_number - {"nvidia"}
 
 
 @each_runner
