@@ -49,6 +49,20 @@ def objects(text: str) -> list[Any]:
     return [found for found in yaml.safe_load_all(text) if found is not None]
 
 
+def presets(folder: Path) -> Iterator[tuple[str, list[str]]]:
+    """The presets that each router of a folder mounts, and its arguments."""
+    found = objects(kustomize(folder))
+    files = {o["metadata"]["name"]: o["data"] for o in found if o["kind"] == "ConfigMap"}
+    for pod in (pod for one in found for pod in pods(one)):
+        (container,) = pod["spec"]["containers"]
+        if "--models-preset" in container.get("args", ()):
+            (volume,) = [v for v in pod["spec"]["volumes"] if "configMap" in v]
+            arguments = list(container["args"])
+            at = arguments.index("--models-preset")
+            del arguments[at : at + 2]
+            yield files[volume["configMap"]["name"]]["presets.ini"], arguments
+
+
 def complaints(text: str, version: str, folder: Path, schemas: frozenset[str]) -> list[str]:
     """What kubernetes-validate says; kinds of `schemas` have schemas elsewhere, which it need not know."""
     file = folder / f"all-{version}.yaml"

@@ -10,6 +10,7 @@ from stackgen.domain.workload import Deployment
 from stackgen.targets.kubernetes import TARGET
 from tests.support import kubernetes
 from tests.support.crds import KINDS, violations
+from tests.support.router import listed
 from tests.support.snippets import snippets
 from tests.support.workloads import SEARCH, deployment, maximal
 from tests.targets.test_kubernetes import SHAPES, cluster_home
@@ -95,6 +96,18 @@ def test_a_change_of_a_file_restarts_its_pods(tmp_path: Path) -> None:
     mounted = [config_map(text) for text in (before, after)]
     assert mounted[0] != mounted[1]
     assert all(name.startswith("llama-config-") for name in mounted)
+
+
+def test_llama_server_lists_what_a_config_map_says(tmp_path: Path) -> None:
+    loaded = app.load(STACKS / "triple-3090")
+    plan = app.plan(loaded.stack)
+    kubernetes.write(tmp_path, TARGET.render(app.deploy(plan, "stack.yaml")).documents)
+    services = [s for name, s in sorted(plan.services.items()) if s.linked.engine == "llama-server"]
+    routers = list(kubernetes.presets(tmp_path / "kubernetes"))
+    for (presets, arguments), service in zip(routers, services, strict=True):
+        found = listed(presets, tmp_path, *arguments)
+        assert isinstance(found, dict), found
+        assert {use.id for use in service.linked.models} <= found.keys()
 
 
 def test_what_is_not_in_the_stack_goes_into_an_overlay(tmp_path: Path) -> None:
