@@ -9,6 +9,7 @@ from stackgen.domain.units import show_size
 from stackgen.report import bar
 from stackgen.report.diagnostics import as_dicts
 from stackgen.report.plan import TERMS, interval, weakest
+from stackgen.report.verdict import wrong_though_it_fits
 
 _COLORS = {
     "weights": "#3b6fb6",
@@ -33,9 +34,10 @@ margin:0 .35rem 0 1rem;border-radius:.15rem;vertical-align:-.1rem}li{margin:.3re
 
 def as_html(plan: Plan, source: Source) -> str:
     """The whole page."""
-    title = f"{plan.stack.name}: {plan.verdict.value}"
+    but = wrong_though_it_fits(plan)
+    title = f"{plan.stack.name}: {plan.verdict.value}{but}"
     parts = [
-        f"<h1>{_text(plan.stack.name)}: <span class='{plan.verdict.value}'>{plan.verdict.value}</span></h1>",
+        f"<h1>{_text(plan.stack.name)}: <span class='{plan.verdict.value}'>{plan.verdict.value}</span>{but}</h1>",
         *(part for ledger in plan.gpus for part in _gpu(ledger)),
         _key() if plan.gpus else "",
         *_hosts(plan),

@@ -9,6 +9,7 @@ from stackgen.domain.plan import GpuLedger, Plan
 from stackgen.domain.source import Source
 from stackgen.domain.units import show_size
 from stackgen.report.diagnostics import as_dicts
+from stackgen.report.verdict import wrong_though_it_fits
 
 JSON_VERSION = 1
 
@@ -86,7 +87,7 @@ def _terms(memory: Memory) -> list[dict[str, Any]]:
 def as_markdown(plan: Plan, diagnostics: Sequence[Diagnostic]) -> str:
     """A short table for a pull request."""
     lines = [
-        f"### {plan.stack.name}: {plan.verdict.value}",
+        f"### {plan.stack.name}: {plan.verdict.value}{wrong_though_it_fits(plan)}",
         "",
         "| GPU | model | needed at worst | usable | free | loaded together |",
         "|---|---|--:|--:|--:|---|",

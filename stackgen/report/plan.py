@@ -8,6 +8,7 @@ from stackgen.domain.plan import GpuLedger, Plan, Resident, Verdict
 from stackgen.domain.units import GIB, show_size
 from stackgen.report import bar, downloads
 from stackgen.report.page import Page, columns
+from stackgen.report.verdict import wrong_though_it_fits
 
 VERDICT_STYLE = {
     Verdict.FITS: "bold green",
@@ -45,8 +46,9 @@ def _head(plan: Plan, page: Page) -> list[str]:
     counts = (("GPU", plan.gpus), ("service", plan.services), ("model", plan.stack.models))
     size = ", ".join(f"{len(things)} {name}{'s' * (len(things) != 1)}" for name, things in counts)
     verdict = page.style(plan.verdict.value, VERDICT_STYLE[plan.verdict])
-    head = f"{page.style(plan.stack.name, 'bold')}: {verdict}"
-    if len(plan.stack.name) + len(plan.verdict.value) + len(size) + 6 <= page.width:
+    but = wrong_though_it_fits(plan)
+    head = f"{page.style(plan.stack.name, 'bold')}: {verdict}{page.style(but, 'red')}"
+    if len(plan.stack.name) + len(plan.verdict.value) + len(but) + len(size) + 6 <= page.width:
         return [f"{head}  ({size})"]
     return [head, f"  {size}"]
 

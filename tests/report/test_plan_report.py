@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stackgen.domain.plan import Plan
+from stackgen.domain.diagnostic import error
+from stackgen.domain.plan import Plan, Verdict
 from stackgen.domain.source import Positions, Source
 from stackgen.domain.units import GIB
 from stackgen.plan.solve import solve
@@ -87,6 +89,16 @@ def test_a_plan_over_budget_says_by_how_much() -> None:
     assert "test: over-budget" in text
     assert "30.0 GiB of 24.0 GiB, 6.0 GiB too much" in text
     assert "!!" in text
+
+
+@pytest.mark.parametrize("width", [40, 100])
+def test_a_plan_that_fits_and_is_wrong_says_both(width: int) -> None:
+    plan = sample()
+    wrong = replace(plan, diagnostics=(error("plan/any-card", ("hosts", "box"), "no", "yes"),))
+    for text in (text_of(wrong, width), as_markdown(wrong, wrong.diagnostics)):
+        assert "test: fits, but 1 error" in text
+    assert "but" not in text_of(plan, width)
+    assert "but" not in text_of(replace(wrong, verdict=Verdict.OVER_BUDGET), width)
 
 
 def test_a_terminal_without_unicode_gets_ascii() -> None:
