@@ -106,6 +106,7 @@ def deploy(planned: Plan, source_name: str) -> "Deployment":
             workloads=tuple(
                 replace(
                     engines[s.linked.engine].lower(s, planned),
+                    watches=s.demand.watches,
                     exclusive=tuple(g for g, members in groups if s.linked.name in members),
                 )
                 for s in services

@@ -52,7 +52,12 @@ def declared_demand(service: LinkedService, limit: int | Limit = Limit.ALL) -> D
         for use, size in sizes.items()
         if size is not None
     )
-    return Demand(residents=tuple(residents), limit=limit, unknown=None in sizes.values())
+    return Demand(
+        residents=tuple(residents),
+        limit=limit,
+        unknown=None in sizes.values(),
+        watches=set(sizes.values()) == {(0, 0)},
+    )
 
 
 def _declared_sizes(service: LinkedService) -> dict[str | None, tuple[int, int] | None]:

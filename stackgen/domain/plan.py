@@ -76,6 +76,8 @@ class Demand:
     """Whether something could not be sized, so that no verdict is possible."""
     spans_hosts: bool = False
     """Whether the sizes are those of each host of a service that has `workers`."""
+    watches: bool = False
+    """Whether it only looks at its GPUs: it takes nothing of them, and keeps nobody from them."""
     further_models: tuple[str, ...] = ()
     """Names of models that it needs besides those under `models`, such as draft models."""
 

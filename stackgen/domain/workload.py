@@ -139,6 +139,8 @@ class Workload:
     config_files: tuple[ConfigFile, ...] = ()
     mounts: tuple[Mount, ...] = ()
     gpus: tuple[LinkedGpu, ...] = ()
+    watches: bool = False
+    """Whether it only looks at its GPUs, so that nobody has to do without them."""
     workers: Workers | None = None
     ports: tuple[Port, ...] = ()
     listen: Listen | None = None

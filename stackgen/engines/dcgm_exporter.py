@@ -10,7 +10,7 @@ from stackgen.domain.diagnostic import Diagnostic, error
 from stackgen.domain.engine_base import WithoutModels
 from stackgen.domain.interface import Interface, Scrape
 from stackgen.domain.linked import LinkedService
-from stackgen.domain.plan import KnownModel, Plan, PlannedService
+from stackgen.domain.plan import Demand, KnownModel, Plan, PlannedService
 
 if TYPE_CHECKING:
     from stackgen.domain.workload import Workload
@@ -38,6 +38,10 @@ class _DcgmExporter(WithoutModels):
                 "it counts the GPUs that it sees from 0, so it must see all NVIDIA GPUs of its host and no others",
                 f"gpus: [{listed}]; it takes nothing of them",
             )
+
+    def demand(self, service: LinkedService, known: Mapping[str, KnownModel]) -> Demand:
+        """Nothing of the GPUs that it sees."""
+        return Demand(residents=(), watches=True)
 
     def interface(self, service: PlannedService) -> Interface:
         """Figures, and among them the memory of each GPU in MiB."""

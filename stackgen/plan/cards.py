@@ -99,9 +99,9 @@ def _pools(host: LinkedHost) -> list[list[LinkedGpu]]:
 
 
 def _users(plan: Plan, host: LinkedHost) -> dict[str, PlannedService]:
-    """The services that run a part of theirs on a host."""
-    here = (s for s in plan.services.values() if any(other.name == host.name for other in s.linked.hosts))
-    return {service.linked.name: service for service in here}
+    """The services that hold cards of a host."""
+    holders = (s for s in plan.services.values() if not s.demand.watches)
+    return {s.linked.name: s for s in holders if any(other.name == host.name for other in s.linked.hosts)}
 
 
 def _of(service: PlannedService, pool: Sequence[LinkedGpu]) -> list[int]:

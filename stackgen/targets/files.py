@@ -29,7 +29,7 @@ class _Files:
     handles: Final = frozenset(
         {
             *("name", "engine", "image", "program", "entrypoint", "working_dir", "args"),
-            *("env", "config_files", "mounts", "gpus", "workers", "ports", "listen"),
+            *("env", "config_files", "mounts", "gpus", "watches", "workers", "ports", "listen"),
             *("health", "after", "exclusive", "expose", "memory_limit", "shm_size", "lock_memory"),
             *("stop_grace", "read_only_root", "writable", "capabilities", "user", "offline"),
         }

@@ -28,12 +28,16 @@ MEANT_FOR_OTHERS = {
         (name, "offline"): "nothing there closes the internet"
         for name in ("compose", "files", "nixos", "quadlet", "systemd")
     },
+    **{
+        (name, "watches"): "nobody has to do without a GPU that another service has"
+        for name in ("compose", "files", "nixos", "quadlet", "systemd")
+    },
     ("kubernetes", "program"): "the image knows its own program",
     ("nixos", "program"): "the image knows its own program; what has none is in tests/targets/test_nixos.py",
 }
 """What a target may pass over in silence, and why."""
 
-GOES_WITH = {"listen": "ports", "expose": "ports"}
+GOES_WITH = {"watches": "gpus", "listen": "ports", "expose": "ports"}
 """Fields that mean nothing without another."""
 
 PAGES = {"clients"}

@@ -66,6 +66,17 @@ def test_ways_out(written: dict[str, Any], tmp_path: Path) -> None:
     assert found(written, tmp_path) == []
 
 
+@pytest.mark.parametrize(
+    "watcher",
+    [
+        {"engine": "dcgm-exporter", "host": "node", "gpus": [0]},
+        program([0], 0) | {"vram": {"low": "0B", "high": "0B"}},
+    ],
+)
+def test_who_only_watches_leaves_the_card_to_others(watcher: Any, tmp_path: Path) -> None:
+    assert found(stack(services={"one": program([0]), "eye": watcher}), tmp_path) == []
+
+
 @pytest.mark.parametrize("gpus", [["rtx-3090", "rx-7900-xtx"], ["rtx-3090", ARC], [ARC, "arc-b580"]])
 def test_each_kind_of_card_is_counted_by_itself(gpus: list[Any], tmp_path: Path) -> None:
     (finding,) = findings(stack(host={"gpus": gpus}), tmp_path)

@@ -111,6 +111,7 @@ EVERY_FIELD: Mapping[str, Any] = {
         Mount(volume="images", target=PurePosixPath("/images")),
     ),
     "gpus": (gpu(1), gpu(0, uuid="GPU-4a3c5b1e-0000-1111-2222-333344445555")),
+    "watches": True,
     "workers": Workers(
         hosts=(LinkedHost(name="second", platform="kubernetes", gpus=(gpu(0), gpu(1))),),
         leader_args=("--rank", "0", "of $(X)", GroupFact.SIZE),

@@ -477,6 +477,25 @@ class TestCards:
         old = {"cluster": {"gpus": "claims", "version": "1.33"}}
         assert kinds(in_cluster(workload(gpus=(gpu(0),)), deploy=old)) == ["kubernetes/no-claims"]
 
+    @pytest.mark.parametrize(("gpus", "seen"), [((0, 1, 2), "all"), ((0, 2), "0,2")])
+    @pytest.mark.parametrize("deploy", [Deploy(), CLAIMED])
+    def test_who_only_watches_takes_no_card(self, gpus: tuple[int, ...], seen: str, deploy: Deploy) -> None:
+        watcher = workload(gpus=tuple(map(gpu, gpus)), watches=True)
+        found = replace(in_cluster(watcher), deploy=deploy)
+        spec = pod(found)
+        assert spec["runtimeClassName"] == "nvidia"
+        assert [one["key"] for one in spec["tolerations"]] == ["nvidia.com/gpu"]
+        assert {"name": "NVIDIA_VISIBLE_DEVICES", "value": seen} in spec["containers"][0]["env"]
+        assert spec["containers"][0].get("resources", {}) == {}
+        assert not {"priorityClassName", "resourceClaims"} & spec.keys()
+        assert not objects(found, "ResourceClaim")
+        assert not objects(found, "PriorityClass")
+        assert kinds(found) == []
+
+    def test_cards_that_nobody_can_only_watch(self) -> None:
+        watcher = workload(gpus=(gpu(0, vendor="amd"), gpu(1)), watches=True)
+        assert kinds(in_cluster(watcher)) == ["kubernetes/watching"]
+
     def test_claims_are_of_one_node(self) -> None:
         found = replace(spread(), deploy=CLAIMED)
         assert kinds(found) == ["kubernetes/claims-of-workers"]

@@ -20,7 +20,7 @@ class _Kubernetes:
     handles: Final = frozenset(
         {
             *("name", "engine", "image", "program", "entrypoint", "working_dir", "args"),
-            *("env", "config_files", "mounts", "gpus", "workers", "ports", "listen"),
+            *("env", "config_files", "mounts", "gpus", "watches", "workers", "ports", "listen"),
             *(
                 "health",
                 "after",

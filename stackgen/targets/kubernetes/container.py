@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from stackgen.domain.linked import LinkedGpu, SecretKey
 from stackgen.domain.reach import resolve
-from stackgen.domain.target_defaults import cuda_order, of_vendor, present
+from stackgen.domain.target_defaults import cuda_order, gpu_ids, of_vendor, present
 from stackgen.domain.workload import EnvValue, GroupFact, Health, Workload
 from stackgen.targets.kubernetes.cluster import Cluster
 from stackgen.targets.kubernetes.text import digest, fitted, hashed, literal, port_name, quantity
@@ -42,7 +42,9 @@ def container(workload: Workload, cluster: Cluster, args: Sequence[str | GroupFa
                 *(_GROUP[word] if isinstance(word, GroupFact) else literal(word) for word in args),
             ],
             "workingDir": str(workload.working_dir) if workload.working_dir else None,
-            "env": environment(cuda_order(workload.gpus) | dict(workload.env), cluster),
+            "env": environment(
+                cuda_order(workload.gpus) | _seen(workload, cluster) | dict(workload.env), cluster
+            ),
             "ports": [
                 {"name": port_name(port.name), "containerPort": port.number} for port in workload.ports
             ],
@@ -82,7 +84,7 @@ def _resources(workload: Workload, cluster: Cluster) -> dict[str, Any]:
         limits["memory"] = quantity(workload.memory_limit)
     claims = gpu_claims(workload, cluster)
     # Names of single cards are unknown to device plugins: they hand out any of them.
-    counted = Counter(gpu_resource(gpu) for gpu in workload.gpus if not (claims and gpu.vendor == "nvidia"))
+    counted = Counter(gpu_resource(gpu) for gpu in held(workload) if not (claims and gpu.vendor == "nvidia"))
     limits |= {resource: str(count) for resource, count in sorted(counted.items()) if resource}
     return present(
         {"requests": dict(limits), "limits": limits, "claims": [{"name": name} for name in claims]}
@@ -127,6 +129,20 @@ def scratch_name(folder: PurePosixPath) -> str:
     return fitted(f"scratch-{plain}-{digest(str(folder), 4)}")
 
 
+def held(workload: Workload) -> tuple[LinkedGpu, ...]:
+    """The cards that it keeps from others."""
+    return () if workload.watches else workload.gpus
+
+
+def _seen(workload: Workload, cluster: Cluster) -> dict[str, str]:
+    """What tells NVIDIA's runtime which cards to show to who asks the cluster for none."""
+    cards = of_vendor(workload.gpus, "nvidia")
+    if not workload.watches or not cards:
+        return {}
+    everything = len(cards) == len(of_vendor(cluster.places[workload.name].host.gpus, "nvidia"))
+    return {"NVIDIA_VISIBLE_DEVICES": "all" if everything else ",".join(gpu_ids(cards, "nvidia"))}
+
+
 def gpu_resource(gpu: LinkedGpu) -> str:
     """What a device plugin calls such a card; nothing if none is known."""
     return _GPU_RESOURCE.get((gpu.vendor, gpu.driver), "")
@@ -137,7 +153,7 @@ def gpu_claims(workload: Workload, cluster: Cluster) -> list[str]:
     if cluster.installed.gpus == "device-plugin":
         return []
     host = cluster.places[workload.name].host.name
-    return [gpu_claim(host, gpu.index) for gpu in of_vendor(workload.gpus, "nvidia")]
+    return [gpu_claim(host, gpu.index) for gpu in of_vendor(held(workload), "nvidia")]
 
 
 def gpu_claim(host: str, index: int) -> str:

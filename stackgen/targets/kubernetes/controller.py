@@ -5,6 +5,7 @@ from typing import Any, Final
 from stackgen.domain.target_defaults import present
 from stackgen.domain.workload import Workload
 from stackgen.targets.kubernetes.cluster import Cluster, Job
+from stackgen.targets.kubernetes.container import held
 from stackgen.targets.kubernetes.pod import job_template, template
 from stackgen.targets.kubernetes.text import hashed
 
@@ -45,7 +46,7 @@ def _turns(workload: Workload) -> dict[str, str]:
 
 def _alone(workload: Workload) -> bool:
     """Whether the next pod must wait until the last one is gone: it holds a card, or writes to its volumes."""
-    return bool(workload.gpus) or any(not mount.read_only for mount in workload.mounts)
+    return bool(held(workload)) or any(not mount.read_only for mount in workload.mounts)
 
 
 def _patience(workload: Workload) -> int | None:

@@ -5,10 +5,11 @@ from collections.abc import Iterator, Sequence
 from stackgen.domain.diagnostic import Diagnostic, error, warning
 from stackgen.domain.linked import LinkedGpu, LinkedHost
 from stackgen.domain.target_defaults import after_elsewhere, of_vendor, unreachable
+from stackgen.domain.wording import one_of
 from stackgen.domain.workload import Workload
 from stackgen.targets.kubernetes import storage
 from stackgen.targets.kubernetes.cluster import PLATFORM, Cluster
-from stackgen.targets.kubernetes.container import gpu_resource
+from stackgen.targets.kubernetes.container import gpu_resource, held
 from stackgen.targets.kubernetes.gpus import untold
 from stackgen.targets.kubernetes.text import KEY, SERVICE
 
@@ -58,11 +59,18 @@ def _workers(workload: Workload, cluster: Cluster) -> Iterator[Diagnostic]:
 def _gpus(workload: Workload, cluster: Cluster) -> Iterator[Diagnostic]:
     path = (*workload.path, "gpus")
     host = cluster.places[workload.name].host
-    for gpu in workload.gpus:
+    for gpu in held(workload):
         if not gpu_resource(gpu):
             yield _unnamed(workload, host, gpu)
             break
-    mine = of_vendor(workload.gpus, "nvidia")
+    if others := sorted({gpu.vendor for gpu in workload.gpus} - {"nvidia"}) if workload.watches else []:
+        yield error(
+            "kubernetes/watching",
+            path,
+            f"no way is known to let `{workload.name}` look at {one_of(others, 'and')} cards without taking one",
+            "NVIDIA's runtime shows cards to who takes none; or run it on the node, outside of the cluster",
+        )
+    mine = of_vendor(held(workload), "nvidia")
     if mine and cluster.installed.gpus == "claims":
         yield from _claims(workload, mine, host, cluster)
     elif len(mine) > 1 and host.sharing is not None:

@@ -8,7 +8,7 @@ from stackgen.domain.target_defaults import of_vendor, present
 from stackgen.domain.units import MIB
 from stackgen.emit import yaml
 from stackgen.targets.kubernetes.cluster import Cluster, node_name
-from stackgen.targets.kubernetes.container import gpu_claim
+from stackgen.targets.kubernetes.container import gpu_claim, held
 from stackgen.targets.kubernetes.pod import priority_class
 from stackgen.targets.kubernetes.text import fitted, quantity
 
@@ -66,7 +66,7 @@ def claims(cluster: Cluster) -> Iterator[dict[str, Any]]:
     used = {
         (cluster.places[w.name].host.name, gpu.index)
         for w in cluster.workloads
-        for gpu in of_vendor(w.gpus, "nvidia")
+        for gpu in of_vendor(held(w), "nvidia")
     }
     for host, index in sorted(used):
         cards = of_vendor(cluster.hosts[host].gpus, "nvidia")

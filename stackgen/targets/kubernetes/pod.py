@@ -18,6 +18,7 @@ from stackgen.targets.kubernetes.container import (
     environment,
     gpu_claims,
     gpu_resource,
+    held,
     scratch,
     scratch_name,
     volume_name,
@@ -39,7 +40,7 @@ def template(
                 "runtimeClassName": cluster.installed.runtime_class
                 if of_vendor(workload.gpus, "nvidia")
                 else None,
-                "priorityClassName": priority_class(cluster) if workload.gpus else None,
+                "priorityClassName": priority_class(cluster) if held(workload) else None,
                 **_where(hosts, selector),
                 "tolerations": [
                     {"key": resource, "operator": "Exists", "effect": "NoSchedule"}

@@ -10,7 +10,7 @@ from stackgen.domain.target_defaults import config_files, present
 from stackgen.domain.workload import Deployment, Workload
 from stackgen.targets.kubernetes import gitops, gpus, network, policy, secrets, storage
 from stackgen.targets.kubernetes.cluster import FOLDER, Cluster, cluster
-from stackgen.targets.kubernetes.container import capabilities, config_map
+from stackgen.targets.kubernetes.container import capabilities, config_map, held
 from stackgen.targets.kubernetes.controller import controller, download
 from stackgen.targets.kubernetes.findings import findings
 
@@ -51,7 +51,7 @@ def _shared(found: Cluster) -> Iterator[Document]:
     several: dict[str, Sequence[dict[str, Any]]] = {
         "namespace.yaml": [_namespace(found)],
         "network-policy.yaml": [policy.common(found)],
-        "priority-class.yaml": [gpus.priority(found)] if any(w.gpus for w in found.workloads) else [],
+        "priority-class.yaml": [gpus.priority(found)] if any(map(held, found.workloads)) else [],
         "storage.yaml": list(storage.objects(found)),
         "gpu-claims.yaml": list(gpus.claims(found)),
         "external-secrets.yaml": list(secrets.external(found)),

@@ -20,7 +20,7 @@ class _Quadlet:
     handles: Final = frozenset(
         {
             *("name", "engine", "image", "program", "entrypoint", "working_dir", "args"),
-            *("env", "config_files", "mounts", "gpus", "ports", "listen"),
+            *("env", "config_files", "mounts", "gpus", "watches", "ports", "listen"),
             *("health", "after", "exclusive", "memory_limit", "shm_size", "lock_memory", "stop_grace"),
             *("read_only_root", "writable", "capabilities", "user", "offline"),
         }
