@@ -64,6 +64,9 @@ class Cluster(Strict):
     gpu_namespace: Name = Field(
         default="gpu-operator", description="where NVIDIA's device plugin reads its configuration"
     )
+    multi_node: Literal["leader-worker-set", "kserve"] = Field(
+        default="leader-worker-set", description="who runs a service that has `workers`"
+    )
 
 
 class Deploy(Strict):

@@ -113,12 +113,19 @@ class GroupFact(Enum):
 class Workers:
     """Further hosts on which a part of a program runs, with GPUs of the same indexes; the first one leads.
 
-    `leader_args` follow the arguments on the first host, `worker_args` on the others.
+    `leader_args` follow the arguments on the first host, `worker_args` on the others; the rest says once more
+    what all arguments say, for platforms that want to know.
     """
 
     hosts: tuple[LinkedHost, ...]
     leader_args: tuple[str | GroupFact, ...] = ()
     worker_args: tuple[str | GroupFact, ...] = ()
+    tensor: int = 1
+    """GPUs that each layer is split over."""
+    pipeline: int = 1
+    """Stages of layers, one after another."""
+    weights: PurePosixPath | None = None
+    """Where the program finds its model."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

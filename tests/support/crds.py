@@ -11,9 +11,14 @@ import jsonschema
 
 SCHEMAS = Path(__file__).parents[1] / "crds"
 KINDS = frozenset(
-    {"Application", "CiliumNetworkPolicy", "ExternalSecret", "HTTPRoute", "Kustomization", "LeaderWorkerSet"}
+    {
+        *("Application", "CiliumNetworkPolicy", "ExternalSecret", "HTTPRoute", "Kustomization"),
+        *("LLMInferenceService", "LLMInferenceServiceConfig", "LeaderWorkerSet"),
+    }
 )
 """The kinds that have a schema here."""
+_SAME = {"llminferenceserviceconfig": "llminferenceservice"}
+"""Kinds with the spec of another."""
 _OBJECT = ("apiVersion", "kind", "metadata")
 _BRANCHES = ("anyOf", "oneOf", "allOf", "not")
 
@@ -21,7 +26,7 @@ _BRANCHES = ("anyOf", "oneOf", "allOf", "not")
 def violations(one: Mapping[str, Any]) -> list[str]:
     """What is wrong with an object, by its schema or by a rule."""
     group, _, version = one["apiVersion"].rpartition("/")
-    raw, validator = _schema(group, version, one["kind"].lower())
+    raw, validator = _schema(group, version, _SAME.get(one["kind"].lower(), one["kind"].lower()))
     body = {key: value for key, value in one.items() if key not in _OBJECT}
     found = [f"{'/'.join(map(str, e.absolute_path))}: {e.message[:200]}" for e in validator.iter_errors(body)]
     if found:

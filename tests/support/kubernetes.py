@@ -90,6 +90,12 @@ def pods(found: Object) -> Iterator[Object]:
         yield spec["template"]
     if found["kind"] == "LeaderWorkerSet":
         yield from (spec["leaderWorkerTemplate"][name] for name in ("leaderTemplate", "workerTemplate"))
+    if found["kind"] == "LLMInferenceService":
+        labels = {
+            "app.kubernetes.io/name": found["metadata"]["name"],
+            "app.kubernetes.io/part-of": "llminferenceservice",
+        }
+        yield from ({"metadata": {"labels": labels}, "spec": spec[name]} for name in ("template", "worker"))
 
 
 def problems(stream: Iterable[Object], secrets: Mapping[str, set[str]] | None = None) -> list[str]:
@@ -116,9 +122,8 @@ class _Checked:
 
     def of(self, one: Object) -> Iterator[str]:
         yield from self._metadata(one)
-        if one["kind"] in ("Deployment", "Job", "LeaderWorkerSet"):
-            for template in pods(one):
-                yield from self._pod(one, template)
+        for template in pods(one):
+            yield from self._pod(one, template)
         check = getattr(self, f"_{one['kind'].lower()}", None)
         if check:
             yield from check(one)
@@ -151,6 +156,23 @@ class _Checked:
         limits = spec["template"]["spec"]["containers"][0].get("resources", {}).get("limits", {})
         if any("gpu" in key for key in limits) and strategy.get("type") != "Recreate":
             yield "a card, and no Recreate"
+
+    def _leaderworkerset(self, one: Object) -> Iterator[str]:
+        if one["metadata"]["name"] in self.by_kind.get("Service", {}):
+            yield "a Service has the name of the one that it makes"
+
+    def _llminferenceservice(self, one: Object) -> Iterator[str]:
+        spec = one["spec"]
+        if "kserve-config-llm-worker-pipeline-parallel" not in self.by_kind["LLMInferenceServiceConfig"]:
+            yield "no preset"
+        if [len(spec[pod]["containers"]) for pod in ("template", "worker")] != [1, 1]:
+            yield "more than one container"
+        claim = spec["model"]["uri"].removeprefix("pvc://").partition("/")[0]
+        for pod in (spec["template"], spec["worker"]):
+            if pod["containers"][0]["name"] != "main":
+                yield "its container"
+            if claim not in {v.get("persistentVolumeClaim", {}).get("claimName") for v in pod["volumes"]}:
+                yield f"{spec['model']['uri']} is not mounted"
 
     def _job(self, one: Object) -> Iterator[str]:
         if one["spec"]["template"]["spec"].get("restartPolicy") not in ("OnFailure", "Never"):
@@ -247,7 +269,7 @@ class _Checked:
                 yield f"nobody listens on {port['targetPort']}"
 
     def _templates(self, selector: Mapping[str, str]) -> Iterator[Object]:
-        for kind in ("Deployment", "LeaderWorkerSet"):
+        for kind in ("Deployment", "LeaderWorkerSet", "LLMInferenceService"):
             for owner in self.by_kind.get(kind, {}).values():
                 yield from (
                     t for t in pods(owner) if selector.items() <= _with_rank(t["metadata"]["labels"]).items()

@@ -18,6 +18,7 @@ from stackgen.domain.units import GIB, MIB
 from stackgen.domain.workload import (
     ConfigFile,
     Deployment,
+    GroupFact,
     Health,
     HostDeployment,
     Mount,
@@ -54,18 +55,27 @@ def in_cluster(*workloads: Workload, deploy: Mapping[str, Any] | None = None, **
     return replace(found, deploy=Deploy.model_validate(deploy or {}))
 
 
-def spread() -> Deployment:
+def spread(deploy: Mapping[str, Any] | None = None, **changes: Any) -> Deployment:
     """One program on two nodes."""
     other = LinkedHost(name="second", platform="kubernetes", gpus=(gpu(0), gpu(1)))
     big = workload(
         "big",
         gpus=(gpu(0), gpu(1)),
-        workers=Workers(hosts=(other,), leader_args=("--lead",), worker_args=("--follow",)),
+        workers=Workers(
+            hosts=(other,),
+            leader_args=("--lead",),
+            worker_args=("--follow", GroupFact.LEADER),
+            tensor=2,
+            pipeline=2,
+            weights=PurePosixPath("/m/owner/name"),
+        ),
+        mounts=(Mount(volume="models", target=PurePosixPath("/m"), read_only=True),),
         ports=(Port(name="http", number=8000, publish=LAN),),
         health=Health(port=8000, path="/health"),
         shm_size=GIB,
     )
-    return in_cluster(big, others=(HostDeployment(host=other, workloads=()),))
+    found = replace(big, **changes)
+    return in_cluster(found, others=(HostDeployment(host=other, workloads=()),), deploy=deploy)
 
 
 def with_secret(name: str = "api", key: str = "token") -> Workload:
@@ -79,6 +89,7 @@ MEMORY = "device.capacity['gpu.nvidia.com'].memory"
 SHARED = host(platform="kubernetes", gpus=(gpu(0),), sharing=Sharing(replicas=4))
 SHAPES: Mapping[str, Deployment] = {
     "spread": spread(),
+    "kserve": spread({"cluster": {"multi_node": "kserve"}}),
     "gateway": in_cluster(EXPOSED, CHAT, deploy={**GATEWAY, "cluster": {"network": "cilium"}}),
     "ingress": in_cluster(EXPOSED, deploy={"ingress_class": "nginx"}),
     "certificate": in_cluster(EXPOSED, deploy={"ingress_issuer": "letsencrypt"}),
@@ -557,13 +568,21 @@ def test_a_program_on_several_nodes() -> None:
     leader, worker = (
         template[name]["spec"]["containers"][0] for name in ("leaderTemplate", "workerTemplate")
     )
-    assert (leader["args"], worker["args"]) == (["--lead"], ["--follow"])
+    assert (leader["args"], worker["args"]) == (["--lead"], ["--follow", "$(LWS_LEADER_ADDRESS)"])
     assert "readinessProbe" in leader
     assert "readinessProbe" not in worker
     assert (
         objects(spread(), "Service")["big"]["spec"]["selector"]["leaderworkerset.sigs.k8s.io/worker-index"]
         == "0"
     )
+
+
+def test_a_group_has_a_name_of_its_own() -> None:
+    """LeaderWorkerSet makes a Service of its name by which pods find their leader long before it is ready."""
+    found = spread()
+    assert set(objects(found, "LeaderWorkerSet")).isdisjoint(objects(found, "Service"))
+    (name,) = objects(spread(name="a" * 63), "LeaderWorkerSet")
+    assert len(name) <= 50
 
 
 def test_a_node_of_another_platform_cannot_help() -> None:

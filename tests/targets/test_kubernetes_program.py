@@ -1,5 +1,7 @@
 """What kubectl, the schemas of Kubernetes and those of custom resources make of the objects."""
 
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,13 @@ def of_stack(name: str) -> Deployment:
     return app.deploy(app.plan(loaded.stack), "stack.yaml")
 
 
+def by_kserve(name: str) -> Deployment:
+    """A stack of a cluster that has KServe."""
+    found = of_stack(name)
+    cluster = found.deploy.cluster.model_copy(update={"multi_node": "kserve"})
+    return replace(found, deploy=found.deploy.model_copy(update={"cluster": cluster}))
+
+
 def rendered(name: str) -> tuple[Document, ...]:
     found = DEPLOYMENTS[name] if name in DEPLOYMENTS else of_stack(name)
     return TARGET.render(found).documents
@@ -62,6 +71,24 @@ def test_an_api_server_would_take_it(name: str, tmp_path: Path) -> None:
     own = [one for file in files for one in kubernetes.objects(file.read_text("utf-8"))]
     assert [v for one in (*found, *own) if one["kind"] in KINDS for v in violations(one)] == []
     assert kubernetes.problems(found, secrets(documents)) == []
+
+
+def test_a_model_of_several_nodes_by_kserve(tmp_path: Path) -> None:
+    """All that vLLM is told is what the plan counted with, whoever makes the pods."""
+    found = TARGET.render(by_kserve("company"))
+    assert [d for d in found.diagnostics if d.kind.startswith("kubernetes/kserve")] == []
+    kubernetes.write(tmp_path, found.documents)
+    stream = kubernetes.objects(kubernetes.kustomize(tmp_path / "kubernetes"))
+    (served,) = [one for one in stream if one["kind"] == "LLMInferenceService"]
+    assert violations(served) == []
+    assert kubernetes.problems(stream) == []
+    spec = served["spec"]
+    assert spec["parallelism"] == {"tensor": 8, "pipeline": 2}
+    assert spec["model"]["name"] == "deepseek-v3.1"
+    args = spec["template"]["containers"][0]["args"]
+    told = dict(pairwise(args))
+    assert (told["--tensor-parallel-size"], told["--pipeline-parallel-size"]) == ("8", "2")
+    assert spec["model"]["uri"].endswith(told["serve"].removeprefix("/models"))
 
 
 @pytest.mark.parametrize("name", ON_KUBERNETES)

@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from stackgen.domain import engine_defaults as defaults
-from stackgen.domain.linked import LinkedService
+from stackgen.domain.linked import LinkedService, LinkedUse
 from stackgen.domain.lock import home_of
 from stackgen.domain.plan import Plan, PlannedService
 from stackgen.domain.units import GIB
@@ -22,6 +22,7 @@ def workload(planned: PlannedService, plan: Plan, start: int) -> Workload:
     """One server, or one part of it on each of several hosts."""
     service = planned.linked
     options: VllmOptions = service.options
+    volume = defaults.weights_volume(service, plan)
     env: dict[str, EnvValue] = {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
     if options.api_key:
         env["VLLM_API_KEY"] = defaults.secret_key(options.api_key)
@@ -31,11 +32,11 @@ def workload(planned: PlannedService, plan: Plan, start: int) -> Workload:
         image=service.image or IMAGE,
         program="vllm",
         entrypoint=("vllm",),
-        args=tuple(_arguments(planned, defaults.weights_volume(service, plan))),
+        args=tuple(_arguments(planned, volume)),
         env=defaults.environment(service, env),
         mounts=defaults.mounts(service, {"models": MODELS, "cache": CACHE}, frozenset({"models"})),
         gpus=service.gpus,
-        workers=_workers(service),
+        workers=_workers(service, volume),
         ports=(Port(name="http", number=PORT, publish=service.publish),),
         # /health answers only once the weights are loaded.
         health=Health(port=PORT, path="/health", start_period=start, tool="python3"),
@@ -56,8 +57,7 @@ def _arguments(planned: PlannedService, volume: PurePosixPath | None) -> Iterato
     dealt = split(service)
     for use in service.models:
         bounds = limits(service)
-        weights = defaults.seen_at(MODELS, home_of(use.model.request), volume)
-        yield from ("serve", str(weights), "--served-model-name", use.id, *use.options.alias)
+        yield from ("serve", str(_weights(use, volume)), "--served-model-name", use.id, *use.options.alias)
         yield from ("--host", "0.0.0.0", "--port", str(PORT))  # noqa: S104
         yield from ("--tensor-parallel-size", str(dealt.tensor))
         yield from ("--pipeline-parallel-size", str(dealt.pipeline))
@@ -78,15 +78,23 @@ def _arguments(planned: PlannedService, volume: PurePosixPath | None) -> Iterato
     yield from options.args
 
 
-def _workers(service: LinkedService) -> Workers | None:
+def _weights(use: LinkedUse, volume: PurePosixPath | None) -> PurePosixPath:
+    return defaults.seen_at(MODELS, home_of(use.model.request), volume)
+
+
+def _workers(service: LinkedService, volume: PurePosixPath | None) -> Workers | None:
     if not service.workers:
         return None
     common = (
         *("--distributed-executor-backend", "mp", "--nnodes", GroupFact.SIZE),
         *("--master-addr", GroupFact.LEADER, "--master-port", str(MASTER_PORT)),
     )
+    dealt = split(service)
     return Workers(
         hosts=service.workers,
+        tensor=dealt.tensor,
+        pipeline=dealt.pipeline,
+        weights=next((_weights(use, volume) for use in service.models), None),
         leader_args=(*common, "--node-rank", "0"),
         worker_args=(*common, "--node-rank", GroupFact.RANK, "--headless"),
     )

@@ -139,8 +139,16 @@ class Cluster(Site):
             case "none":
                 return {}
 
+    def by_kserve(self, workload: Workload) -> bool:
+        """Whether KServe makes its pods."""
+        return workload.workers is not None and self.installed.multi_node == "kserve"
+
     def selector(self, service: str) -> dict[str, str]:
         """What finds the pods of a service; never changes, for it must not."""
+        found = self.local(service)
+        if found is not None and self.by_kserve(found):
+            # Pods get these labels and none of ours.
+            return {"app.kubernetes.io/name": service, "app.kubernetes.io/part-of": "llminferenceservice"}
         return {"app.kubernetes.io/instance": service, "app.kubernetes.io/part-of": self.deployment.name}
 
     def labels(self, workload: Workload) -> dict[str, str]:
@@ -191,3 +199,8 @@ def cluster(deployment: Deployment) -> Cluster | None:
 def node_name(host: LinkedHost) -> str:
     """What kubectl calls it."""
     return host.node or host.name
+
+
+def turns(workload: Workload) -> dict[str, str]:
+    """The groups of which one at a time may be up; how to change over stands in kustomization.yaml."""
+    return {"stackgen/exclusive": " ".join(workload.exclusive)} if workload.exclusive else {}

@@ -4,19 +4,24 @@ from typing import Any, Final
 
 from stackgen.domain.target_defaults import present
 from stackgen.domain.workload import Workload
-from stackgen.targets.kubernetes.cluster import Cluster, Job
+from stackgen.targets.kubernetes import kserve
+from stackgen.targets.kubernetes.cluster import Cluster, Job, turns
 from stackgen.targets.kubernetes.container import held
-from stackgen.targets.kubernetes.pod import job_template, template
-from stackgen.targets.kubernetes.text import hashed
+from stackgen.targets.kubernetes.pod import group, job_template, template
+from stackgen.targets.kubernetes.text import fitted, hashed
 
 LEADER: Final = {"leaderworkerset.sigs.k8s.io/worker-index": "0"}
 """The label of the pod that answers for its group."""
 _A_DAY: Final = 86400
+_LONGEST: Final = 50
+"""Characters of the name of a LeaderWorkerSet, after which those of its StatefulSets come."""
 
 
 def controller(workload: Workload, cluster: Cluster) -> dict[str, Any]:
-    """A Deployment, or a LeaderWorkerSet for a program that spreads over several hosts."""
-    return _group(workload, cluster) if workload.workers else _deployment(workload, cluster)
+    """A Deployment, or what the cluster has for a program that spreads over several hosts."""
+    if workload.workers is None:
+        return _deployment(workload, cluster)
+    return kserve.service(workload, cluster) if cluster.by_kserve(workload) else _group(workload, cluster)
 
 
 def _deployment(workload: Workload, cluster: Cluster) -> dict[str, Any]:
@@ -24,7 +29,7 @@ def _deployment(workload: Workload, cluster: Cluster) -> dict[str, Any]:
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": cluster.meta(workload.name, cluster.labels(workload), annotations=_turns(workload)),
+        "metadata": cluster.meta(workload.name, cluster.labels(workload), annotations=turns(workload)),
         "spec": present(
             {
                 "replicas": cluster.replicas(workload),
@@ -39,11 +44,6 @@ def _deployment(workload: Workload, cluster: Cluster) -> dict[str, Any]:
     }
 
 
-def _turns(workload: Workload) -> dict[str, str]:
-    """The groups of which one at a time may be up; how to change over stands in kustomization.yaml."""
-    return {"stackgen/exclusive": " ".join(workload.exclusive)} if workload.exclusive else {}
-
-
 def _alone(workload: Workload) -> bool:
     """Whether the next pod must wait until the last one is gone: it holds a card, or writes to its volumes."""
     return bool(held(workload)) or any(not mount.read_only for mount in workload.mounts)
@@ -54,23 +54,17 @@ def _patience(workload: Workload) -> int | None:
 
 
 def _group(workload: Workload, cluster: Cluster) -> dict[str, Any]:
-    workers = workload.workers
-    if workers is None:
-        raise AssertionError(workload.name)
-    leader, *others = cluster.hosts_of(workload)
-    led = template(workload, cluster, [leader], workers.leader_args)
-    member = template(workload, cluster, others, workers.worker_args)
-    # Only the leader answers; who has ports or probes of its own would be asked in vain.
-    for key in ("startupProbe", "readinessProbe", "livenessProbe", "ports"):
-        member["spec"]["containers"][0].pop(key, None)
+    led, member = group(workload, cluster)
+    # Its own name goes to a Service by which its pods find each other, and must not be that of ours.
+    name = fitted(f"{workload.name}-group", _LONGEST)
     return {
         "apiVersion": "leaderworkerset.x-k8s.io/v1",
         "kind": "LeaderWorkerSet",
-        "metadata": cluster.meta(workload.name, cluster.labels(workload), annotations=_turns(workload)),
+        "metadata": cluster.meta(name, cluster.labels(workload), annotations=turns(workload)),
         "spec": {
             "replicas": cluster.replicas(workload),
             "leaderWorkerTemplate": {
-                "size": 1 + len(others),
+                "size": len(cluster.hosts_of(workload)),
                 # A group that lost one of its members cannot go on.
                 "restartPolicy": "RecreateGroupOnPodRestart",
                 "leaderTemplate": led,
@@ -78,6 +72,16 @@ def _group(workload: Workload, cluster: Cluster) -> dict[str, Any]:
             },
         },
     }
+
+
+def scaled(workload: Workload, cluster: Cluster, replicas: int) -> str:
+    """The command that starts or stops a service by hand."""
+    made = controller(workload, cluster)
+    kind, name = made["kind"].lower(), made["metadata"]["name"]
+    if cluster.by_kserve(workload):
+        change = f'{{"spec":{{"replicas":{replicas}}}}}'
+        return f"kubectl -n {cluster.namespace} patch {kind} {name} --type=merge -p '{change}'"
+    return f"kubectl -n {cluster.namespace} scale {kind} {name} --replicas={replicas}"
 
 
 def download(job: Job, cluster: Cluster) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from stackgen.domain.linked import LinkedGpu, LinkedHost
 from stackgen.domain.target_defaults import after_elsewhere, of_vendor, unreachable
 from stackgen.domain.wording import one_of
 from stackgen.domain.workload import Workload
-from stackgen.targets.kubernetes import storage
+from stackgen.targets.kubernetes import kserve, storage
 from stackgen.targets.kubernetes.cluster import PLATFORM, Cluster
 from stackgen.targets.kubernetes.container import gpu_resource, held
 from stackgen.targets.kubernetes.gpus import untold
@@ -21,6 +21,7 @@ def findings(cluster: Cluster) -> Iterator[Diagnostic]:
         yield from unreachable(workload, cluster, cluster.address)
         yield from after_elsewhere(workload, cluster)
         yield from _workers(workload, cluster)
+        yield from kserve.findings(workload, cluster)
         yield from _gpus(workload, cluster)
         yield from _published(workload)
     yield from _sharing(cluster)

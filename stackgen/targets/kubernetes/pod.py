@@ -59,6 +59,20 @@ def template(
     }
 
 
+def group(workload: Workload, cluster: Cluster) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The templates of the pod that leads a program on several hosts, and of the others."""
+    workers = workload.workers
+    if workers is None:
+        raise AssertionError(workload.name)
+    leader, *others = cluster.hosts_of(workload)
+    led = template(workload, cluster, [leader], workers.leader_args)
+    member = template(workload, cluster, others, workers.worker_args)
+    # Only the leader answers; who has ports or probes of its own would be asked in vain.
+    for key in ("startupProbe", "readinessProbe", "livenessProbe", "ports"):
+        member["spec"]["containers"][0].pop(key, None)
+    return led, member
+
+
 def job_template(job: Job, cluster: Cluster) -> dict[str, Any]:
     """The template of a download: as root, for a folder of a node may belong to anybody."""
     workload = job.workload

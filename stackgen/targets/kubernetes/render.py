@@ -8,10 +8,10 @@ from stackgen.domain.contracts import Rendered
 from stackgen.domain.document import Document, Format, Template, YamlStream
 from stackgen.domain.target_defaults import config_files, present
 from stackgen.domain.workload import Deployment, Workload
-from stackgen.targets.kubernetes import gitops, gpus, network, policy, secrets, storage
+from stackgen.targets.kubernetes import gitops, gpus, kserve, network, policy, secrets, storage
 from stackgen.targets.kubernetes.cluster import FOLDER, Cluster, cluster
 from stackgen.targets.kubernetes.container import capabilities, config_map, held
-from stackgen.targets.kubernetes.controller import controller, download
+from stackgen.targets.kubernetes.controller import controller, download, scaled
 from stackgen.targets.kubernetes.findings import findings
 
 KUSTOMIZATION: Final = "kustomization.yaml"
@@ -54,6 +54,7 @@ def _shared(found: Cluster) -> Iterator[Document]:
         "priority-class.yaml": [gpus.priority(found)] if any(map(held, found.workloads)) else [],
         "storage.yaml": list(storage.objects(found)),
         "gpu-claims.yaml": list(gpus.claims(found)),
+        "kserve.yaml": list(kserve.preset(found)),
         "external-secrets.yaml": list(secrets.external(found)),
     }
     yield from (
@@ -90,15 +91,16 @@ def _how_to_switch(found: Cluster) -> Iterator[str]:
             yield "the stack file. To change over, put another first there and render anew; or, until somebody syncs:"
             down = [name for name in names if name in found.up] or names[:1]
             other = next(name for name in names if name not in down)
-            yield f"  kubectl -n {found.namespace} scale deployment {' '.join(down)} --replicas=0"
-            yield f"  kubectl -n {found.namespace} scale deployment {other} --replicas=1"
+            for name, replicas in (*((name, 0) for name in down), (other, 1)):
+                if (workload := found.local(name)) is not None:
+                    yield f"  {scaled(workload, found, replicas)}"
 
 
 def _service(workload: Workload, found: Cluster) -> Iterator[Document]:
     folder = PurePosixPath(workload.name)
-    kind = "leaderworkerset" if workload.workers else "deployment"
+    made = controller(workload, found)
     parts: dict[str, Sequence[dict[str, Any]]] = {
-        kind: [controller(workload, found)],
+        made["kind"].lower(): [made],
         "service": list(network.services(workload, found)),
         "route": [found_route] if (found_route := network.route(workload, found)) else [],
         "network-policy": list(policy.of_service(workload, found)),
