@@ -125,7 +125,10 @@ def test_whose_turn_it_is() -> None:
     [
         (lambda spec: spec["worker"]["containers"][0].update(name="big"), "its container"),
         (lambda spec: spec["model"].update(uri="pvc://gone/owner/name"), "is not mounted"),
-        (lambda spec: spec["template"]["containers"].append(spec["worker"]["containers"][0]), "more than one"),
+        (
+            lambda spec: spec["template"]["containers"].append(spec["worker"]["containers"][0]),
+            "more than one",
+        ),
         (lambda spec: spec["template"]["containers"][0]["ports"].clear(), "nobody listens"),
     ],
 )
