@@ -120,6 +120,7 @@ def test_the_5070_ti_as_found() -> None:
     assert kinds(plan, Severity.ERROR) == {
         "plan/host-ram": 1,
         "plan/over-budget": 1,
+        "plan/ram-requests": 1,
         "plan/visible-devices": 2,
         "plan/whole-cards": 1,
     }

@@ -108,6 +108,10 @@ def deploy(planned: Plan, source_name: str) -> "Deployment":
                     engines[s.linked.engine].lower(s, planned),
                     watches=s.demand.watches,
                     exclusive=tuple(g for g, members in groups if s.linked.name in members),
+                    memory_request=s.linked.ram.request,
+                    memory_limit=s.linked.ram.limit,
+                    cpu_request=s.linked.cpus.request,
+                    cpu_limit=s.linked.cpus.limit,
                 )
                 for s in services
             ),

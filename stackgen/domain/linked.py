@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from stackgen.domain.diagnostic import Diagnostic, YamlPath
 from stackgen.domain.stack import Sharing, Stack, Volume
@@ -35,6 +35,26 @@ class LinkedGpu:
         return f"{self.capacity // MIB}MiB" if self.model == UNNAMED else self.model
 
 
+class Bounds(NamedTuple):
+    """What is kept free for a service, and what it gets at most: bytes, or thousandths of a CPU."""
+
+    request: int | None = None
+    limit: int | None = None
+
+    @property
+    def asked(self) -> int:
+        """What a scheduler counts: Kubernetes takes the limit for the request where only that is given."""
+        return self.request or self.limit or 0
+
+    @property
+    def most(self) -> int:
+        """What it may come to, as far as anybody said."""
+        return self.limit or self.request or 0
+
+
+UNBOUNDED: Final = Bounds()
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LinkedHost:
     """A machine with its GPUs in PCI bus order."""
@@ -43,6 +63,8 @@ class LinkedHost:
     platform: str
     gpus: tuple[LinkedGpu, ...] = ()
     ram: int | None = None
+    cpus: int | None = None
+    """Thousandths of a logical CPU."""
     address: str | None = None
     node: str | None = None
     """Its name in a cluster, if that is another."""
@@ -170,7 +192,8 @@ class LinkedService:
     volumes: Mapping[str, str] = field(default_factory=dict)
     env: Mapping[str, str | SecretKey] = field(default_factory=dict)
     declared: tuple[int, int] | None = None
-    ram: int | None = None
+    ram: Bounds = UNBOUNDED
+    cpus: Bounds = UNBOUNDED
     workers: tuple[LinkedHost, ...] = ()
     """Further hosts that it spreads over, with GPUs of the same indexes on each."""
 

@@ -136,11 +136,18 @@ class GpuLedger:
 
 
 class HostLedger(NamedTuple):
-    """Main memory of a host: what it has (None: not told) and what may be needed at worst."""
+    """Main memory and CPUs of a host: what it has (None: not told), and what may be needed or asked for at worst.
+
+    Bytes, and thousandths of a CPU.
+    """
 
     host: str
     ram: int | None
     ram_high: int
+    ram_requests: int
+    """What services ask to be kept free for them, of those that can be up at once."""
+    cpus: int | None
+    cpu_requests: int
 
 
 class ScenarioResult(NamedTuple):

@@ -1,11 +1,12 @@
 """What targets that run containers with Podman say alike."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from stackgen.domain.linked import Publication, bracketed
 from stackgen.domain.target_defaults import VISIBLE_DEVICES, cuda_order, gpu_ids
 from stackgen.domain.unit_host import UnitHost
+from stackgen.domain.units import show_cpus
 from stackgen.domain.workload import Workload
 
 HEALTH_RETRIES: Final = 3
@@ -27,6 +28,14 @@ def own_environment(workload: Workload) -> dict[str, str]:
     # The device nodes of AMD are for all cards, so only the runtime can leave some out.
     amd = gpu_ids(workload.gpus, "amd")
     return {**own, **({VISIBLE_DEVICES["amd"]: ",".join(amd)} if amd else {})}
+
+
+def limits(workload: Workload) -> Iterator[str]:
+    """What a container gets at most, as options of `podman run`."""
+    if workload.cpu_limit is not None:
+        yield f"--cpus={show_cpus(workload.cpu_limit)}"
+    if workload.memory_limit is not None:
+        yield f"--memory={workload.memory_limit}b"
 
 
 def capabilities(workload: Workload, host: UnitHost) -> list[str]:

@@ -14,6 +14,9 @@ _FOREIGN: Final[Mapping[str, tuple[str, str]]] = {
     "name": ("model", "did you mean `model`?"),
     "vram": ("capacity", "did you mean `capacity`?"),
     "memory": ("ram", "did you mean `ram`?"),
+    "mem_limit": ("ram", "did you mean `ram`?"),
+    "cores": ("cpus", "did you mean `cpus`?"),
+    "resources": ("cpus", "write `cpus: {request: 1, limit: 4}`, and `ram: {request: 2GiB, limit: 4GiB}`"),
 }
 """What other programs' files call a key: the key here, and a hint."""
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from stackgen.domain import spelling
+from stackgen.domain.bounds import CpuBudget, RamBudget
 from stackgen.domain.delivery import Deploy, SecretRef
 from stackgen.domain.strict import Strict as Strict  # noqa: PLC0414  engines take it from here
 from stackgen.domain.values import Duration, IpAddress, ModelId, Name, NodeName, Rate, Sha256, Size, Variable
@@ -68,6 +69,9 @@ class Host(Strict):
         default=None, description="name or IP address under which other hosts reach it"
     )
     ram: Size | None = Field(default=None, description="main memory")
+    cpus: Annotated[int, Field(ge=1, le=4096)] | None = Field(
+        default=None, description="logical CPUs, as nproc counts them"
+    )
     download_rate: Rate | None = Field(
         default=None, description="what comes in from the network, for the time that downloads take"
     )
@@ -182,7 +186,8 @@ class Service(Strict):
     vram: Declared | None = Field(
         default=None, description="declared memory per GPU of a program without a model"
     )
-    ram: Size | None = Field(default=None, description="main memory that it takes at most")
+    ram: RamBudget = Field(default=None, description="main memory that it takes at most")
+    cpus: CpuBudget = Field(default=None, description="CPUs that it gets at most")
 
 
 class Volume(Strict):

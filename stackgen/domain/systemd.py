@@ -131,6 +131,8 @@ def shut_in(workload: Workload, host: UnitHost) -> dict[str, Any]:
             "RestartSec": RESTART,
             "TimeoutStartSec": GATE_WAIT + start_period + 30,
             "TimeoutStopSec": workload.stop_grace,
+            "CPUWeight": cpu_weight(workload.cpu_request),
+            "CPUQuota": None if workload.cpu_limit is None else f"{workload.cpu_limit / 10:g}%",
             "MemoryMax": workload.memory_limit,
             "LimitMEMLOCK": "infinity" if workload.lock_memory else None,
             "BindPaths": list(_binds(workload, host, read_only=False)),
@@ -144,6 +146,11 @@ def shut_in(workload: Workload, host: UnitHost) -> dict[str, Any]:
             **_devices(workload),
         }
     )
+
+
+def cpu_weight(request: int | None) -> int | None:
+    """The share of a unit in time that all want: 100, which every unit has of its own, stands for one CPU."""
+    return None if request is None else min(max(request // 10, 1), 10000)
 
 
 def downloading(job: Workload, host: UnitHost) -> dict[str, Any]:

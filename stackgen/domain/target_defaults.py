@@ -16,6 +16,8 @@ VISIBLE_DEVICES: Final[Mapping[str, str]] = {"nvidia": "CUDA_VISIBLE_DEVICES", "
 DEVICE_NODES: Final[Mapping[str, tuple[str, ...]]] = {"amd": ("/dev/kfd", "/dev/dri"), "intel": ("/dev/dri",)}
 """What a program needs to reach the GPUs of a vendor: all of them, for these nodes know no indexes."""
 
+_RESERVED: Final[Mapping[str, str]] = {"ram": "main memory", "cpus": "CPU time"}
+
 
 def present(values: Mapping[str, Any]) -> dict[str, Any]:
     """Only the keys that say something."""
@@ -132,6 +134,18 @@ def spread(workload: Workload) -> Iterator[Diagnostic]:
             "and nothing here starts them together",
             "platform: kubernetes for its hosts, or a model that one host holds",
         )
+
+
+def unreserved(workload: Workload, requests: Mapping[str, int | None]) -> Iterator[Diagnostic]:
+    """Requests, by their key in stack.yaml, that the platform keeps nothing free for."""
+    for key, request in requests.items():
+        if request is not None:
+            yield warning(
+                "render/request",
+                (*workload.path, key, "request"),
+                f"nothing here keeps {_RESERVED[key]} free for `{workload.name}`: it starts, whatever is left",
+                "leave `request` out, for `limit` counts alone; or `platform: kubernetes`, which schedules by it",
+            )
 
 
 def after_elsewhere(workload: Workload, site: Site) -> Iterator[Diagnostic]:

@@ -1,4 +1,4 @@
-"""Sizes and durations as written in stack.yaml; the only place that knows 1024 from 1000."""
+"""Sizes, durations and CPUs as written in stack.yaml; the only place that knows 1024 from 1000."""
 
 import re
 from math import ceil
@@ -24,6 +24,7 @@ SIZE_UNITS: Final = {
 DURATION_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 _SIZE = re.compile(r"\s*(\d{1,12})(?:\.(\d{1,9}))?\s*([A-Za-z]*)\s*", re.ASCII)
+_CPUS = re.compile(r"(\d{1,8})m|(\d{1,5})(?:\.(\d{1,3})0*)?", re.ASCII)
 _DURATION = re.compile(r"\s*(\d{1,9})\s*([a-z]*)\s*", re.ASCII)
 
 
@@ -53,6 +54,17 @@ def parse_rate(text: str) -> int:
         raise ValueError(f"{text!r} is not a rate; {form}") from None
 
 
+def parse_cpus(text: str) -> int:
+    """Thousandths of a CPU, from `4`, `0.5` or `500m` as in Kubernetes. Raises ValueError with what is allowed."""
+    match = _CPUS.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"{text!r} is not a number of CPUs; write one such as 4, 0.5 or 500m (thousandths)")
+    thousandths = int(match[1] or match[2] + (match[3] or "").ljust(3, "0"))
+    if not thousandths:
+        raise ValueError("must be more than 0 CPUs")
+    return thousandths
+
+
 def _near_unit(unit: str) -> str:
     if not unit:
         return " (the unit is missing)"
@@ -77,6 +89,12 @@ def show_duration(seconds: float) -> str:
     return " ".join(
         part for part in (f"{hours} h" if hours else "", f"{minutes} min" if minutes else "") if part
     )
+
+
+def show_cpus(thousandths: int) -> str:
+    """A number of CPUs for people and command lines: `4`, `0.5`, with its sign."""
+    whole, part = divmod(abs(thousandths), 1000)
+    return f"{'-' if thousandths < 0 else ''}{whole}" + (f".{part:03}".rstrip("0") if part else "")
 
 
 def show_size(size: int) -> str:

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticKnownError
 
 from stackgen.domain import spelling
-from stackgen.domain.units import parse_duration, parse_rate, parse_size
-from stackgen.domain.wording import Form, shown
+from stackgen.domain.units import parse_cpus, parse_duration, parse_rate, parse_size
+from stackgen.domain.wording import Form
 
 
 def _with_unit(parse: Callable[[str], int], form: str) -> BeforeValidator:
@@ -17,8 +18,9 @@ def _with_unit(parse: Callable[[str], int], form: str) -> BeforeValidator:
         if isinstance(value, str):
             return parse(value)
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        problem = f"{value} has no unit" if number else f"got {shown(value)}"
-        raise ValueError(f"{problem}; write a number and {form}")
+        if not number:
+            raise PydanticKnownError("string_type")
+        raise ValueError(f"{value} has no unit; write a number and {form}")
 
     return BeforeValidator(read)
 
@@ -54,6 +56,29 @@ Rate = Annotated[
     Form("a rate such as 100Mbit/s"),
 ]
 """Bytes per second, written with a unit."""
+
+
+def _cpus(value: object) -> int:
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
+        return parse_cpus(str(value))
+    raise PydanticKnownError("string_type")
+
+
+Cpus = Annotated[
+    int,
+    BeforeValidator(_cpus),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "exclusiveMinimum": 0},
+                {"type": "string", "pattern": r"^\s*(\d+m|\d+(\.\d+)?)\s*$"},
+            ],
+            "examples": [4, "500m"],
+        }
+    ),
+    Form("a number of CPUs above 0, such as 4, 0.5 or 500m"),
+]
+"""Thousandths of a CPU, as `resources` of a pod has them."""
 
 NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 Name = Annotated[

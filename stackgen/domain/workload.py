@@ -158,7 +158,11 @@ class Workload:
     exclusive: tuple[str, ...] = ()
     """Names of the exclusive groups that it belongs to."""
     expose: Exposure | None = None
+    memory_request: int | None = None
     memory_limit: int | None = None
+    cpu_request: int | None = None
+    """Thousandths of a CPU, as all figures of CPUs."""
+    cpu_limit: int | None = None
     shm_size: int | None = None
     lock_memory: bool = False
     stop_grace: int = 30

@@ -137,7 +137,6 @@ class _Caddy(WithoutModels):
             ports=tuple(_ports(options, linked.publish)),
             health=Health(port=HEALTH, path="/health", start_period=30, tool="wget"),
             expose=linked.expose,
-            memory_limit=linked.ram,
             writable=(PurePosixPath("/config"), PurePosixPath("/data")),
             # Its executable has this capability in the image, and does not even start when it cannot have it.
             capabilities=("NET_BIND_SERVICE",),

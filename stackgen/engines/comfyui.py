@@ -103,7 +103,6 @@ class _Comfyui(WithDeclaredMemory):
             # The first start unpacks the program and may install what custom nodes need.
             health=Health(port=PORT, path="/system_stats", start_period=300),
             expose=linked.expose,
-            memory_limit=linked.ram,
             read_only_root=False,
         )
 

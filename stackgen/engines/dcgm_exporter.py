@@ -68,7 +68,6 @@ class _DcgmExporter(WithoutModels):
             ports=(Port(name="http", number=PORT, publish=linked.publish),),
             health=Health(port=PORT, path="/health", start_period=30, tool="bash"),
             expose=linked.expose,
-            memory_limit=linked.ram,
             # DCGM keeps files of its own in several places of the image.
             read_only_root=False,
             listen=Listen(env={"DCGM_EXPORTER_LISTEN": "{address}:{port}"}),

@@ -122,7 +122,6 @@ class _N8n(WithoutModels):
             health=Health(port=PORT, path="/healthz", start_period=120, tool="wget"),
             after=defaults.used_on_same_host(linked, plan),
             expose=linked.expose,
-            memory_limit=linked.ram,
             gpus=linked.gpus,
             read_only_root=False,
         )

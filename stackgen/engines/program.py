@@ -144,7 +144,6 @@ class _Program(WithDeclaredMemory):
             health=_health(options),
             after=defaults.used_on_same_host(linked, plan),
             expose=linked.expose,
-            memory_limit=linked.ram,
             shm_size=options.shm_size,
             stop_grace=options.stop_grace,
             read_only_root=options.read_only_root,

@@ -97,7 +97,6 @@ class _Searxng(WithoutModels):
             listen=Listen(env={"SEARXNG_BIND_ADDRESS": "{address}", "SEARXNG_PORT": "{port}"}),
             health=Health(port=PORT, path="/healthz", start_period=30, tool="wget"),
             expose=linked.expose,
-            memory_limit=linked.ram,
             writable=(CACHE,),
         )
 

@@ -124,7 +124,6 @@ class _Whisper(WithDeclaredMemory):
             # It answers once its models are downloaded.
             health=Health(port=PORT, path="/health", start_period=1800),
             expose=linked.expose,
-            memory_limit=linked.ram,
             read_only_root=False,
         )
 

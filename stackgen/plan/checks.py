@@ -36,6 +36,8 @@ def run(plan: Plan) -> Iterable[Diagnostic]:
         nodes.ram_limits,
         cards.whole_cards,
         cards.any_card,
+        nodes.requests,
+        nodes.cpu_limits,
     ):
         yield from rule(plan)
 

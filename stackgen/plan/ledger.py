@@ -1,9 +1,10 @@
 """The worst case of each GPU: which residents can be there at once, and which choice of them takes most."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Literal
 
 from stackgen.domain.footprint import NOTHING
-from stackgen.domain.linked import LinkedHost, LinkedStack
+from stackgen.domain.linked import LinkedHost, LinkedService, LinkedStack
 from stackgen.domain.plan import GpuLedger, HostLedger, PlannedService, Resident
 
 Loaded = Mapping[str, Sequence[Resident]]
@@ -105,13 +106,40 @@ def host_ledgers(
     def high(resident: Resident) -> int:
         return resident.host.high
 
-    ledgers = []
-    for host in stack.hosts.values():
-        weights = {
-            s: max(sum(map(high, largest(residents, limits[s], high))), stack.services[s].ram or 0)
-            for s, residents in loaded.items()
-            if host in stack.services[s].hosts
-        }
-        chosen = heaviest_choice(weights, stack.exclusive)
-        ledgers.append(HostLedger(host=host.name, ram=host.ram, ram_high=sum(weights[s] for s in chosen)))
-    return tuple(ledgers)
+    def most(service: LinkedService) -> int:
+        return max(
+            sum(map(high, largest(loaded[service.name], limits[service.name], high))), service.ram.most
+        )
+
+    def ledger(host: LinkedHost) -> HostLedger:
+        here = [s for s in map(stack.services.__getitem__, loaded) if host in s.hosts]
+        return HostLedger(
+            host=host.name,
+            ram=host.ram,
+            ram_high=sum(up_at_once(here, most, stack.exclusive).values()),
+            ram_requests=sum(requested(stack, host, "ram").values()),
+            cpus=host.cpus,
+            cpu_requests=sum(requested(stack, host, "cpu").values()),
+        )
+
+    return tuple(map(ledger, stack.hosts.values()))
+
+
+def requested(stack: LinkedStack, host: LinkedHost, what: Literal["cpu", "ram"]) -> dict[str, int]:
+    """What each of the services asks a host for that ask for most together: thousandths of a CPU, or bytes.
+
+    Nothing where the platform hands nothing out by request.
+    """
+    if what not in host.scheduled:
+        return {}
+    here = [service for service in stack.services.values() if host in service.hosts]
+    return up_at_once(here, lambda s: s.cpus.asked if what == "cpu" else s.ram.asked, stack.exclusive)
+
+
+def up_at_once(
+    services: Iterable[LinkedService], size: Callable[[LinkedService], int], groups: Iterable[frozenset[str]]
+) -> dict[str, int]:
+    """What each of the services takes that take most together, of those that take anything."""
+    weights = {service.name: weight for service in services if (weight := size(service))}
+    chosen = heaviest_choice(weights, groups)
+    return {name: weight for name, weight in weights.items() if name in chosen}

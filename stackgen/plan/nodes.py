@@ -1,11 +1,20 @@
-"""Rules about what runs a service: limits that would kill it."""
+"""Rules about main memory and CPUs: limits that would kill a service, and what a node cannot keep free for all."""
 
 from collections.abc import Iterable
+from typing import Final
 
-from stackgen.domain.diagnostic import Diagnostic, error
+from stackgen.domain.diagnostic import Diagnostic, error, warning
+from stackgen.domain.linked import LinkedHost
 from stackgen.domain.plan import Plan, Resident
-from stackgen.domain.units import show_size
-from stackgen.plan.ledger import largest
+from stackgen.domain.units import MIB, show_cpus, show_size
+from stackgen.domain.wording import one_of, quoted
+from stackgen.plan.ledger import largest, requested
+
+EVICTION: Final = 100 * MIB
+"""Main memory of a node that no pod is granted: what the kubelet keeps free by evicting pods (`evictionHard`).
+
+Its default, as the reference of KubeletConfiguration has it; `kubeReserved` and `systemReserved` have none.
+"""
 
 
 def ram_limits(plan: Plan) -> Iterable[Diagnostic]:
@@ -15,7 +24,7 @@ def ram_limits(plan: Plan) -> Iterable[Diagnostic]:
         return resident.host.high
 
     for name, service in plan.services.items():
-        limit = service.linked.ram
+        limit = service.linked.ram.limit
         loaded = largest(service.demand.residents, service.models_max, high)
         need = sum(map(high, loaded))
         if limit is not None and need > limit:
@@ -28,3 +37,42 @@ def ram_limits(plan: Plan) -> Iterable[Diagnostic]:
                 f"at least {show_size(need + need // 20)}, or fewer weights on the host"
                 + ("" if at_once else ", or a smaller `cache_ram`"),
             )
+
+
+def requests(plan: Plan) -> Iterable[Diagnostic]:
+    """Main memory and CPUs that a node cannot keep free for all who ask for them: who comes last stays Pending."""
+    for host in plan.stack.hosts.values():
+        asked = requested(plan.stack, host, "ram")
+        if host.ram is not None and (total := sum(asked.values())) > (room := host.ram - EVICTION):
+            what = f"{show_size(total)} of main memory, and it grants {show_size(room)} at most"
+            yield _pending("plan/ram-requests", host, "ram", asked, what)
+        asked = requested(plan.stack, host, "cpu")
+        if host.cpus is not None and (total := sum(asked.values())) > host.cpus:
+            what = f"{show_cpus(total)} CPUs, and it has {show_cpus(host.cpus)}"
+            yield _pending("plan/cpu-requests", host, "cpus", asked, what)
+
+
+def _pending(kind: str, host: LinkedHost, key: str, asked: Iterable[str], what: str) -> Diagnostic:
+    names = sorted(asked)
+    alone = len(names) == 1
+    return error(
+        kind,
+        ("hosts", host.name, key),
+        f"{one_of(quoted(names), 'and')} ask{'s' if alone else ''} {host.name} for {what}: "
+        f"{'it' if alone else 'one of them'} would stay Pending",
+        f"a smaller `{key}: {{request: …}}`" + ("" if alone else ", or an exclusive group of services"),
+    )
+
+
+def cpu_limits(plan: Plan) -> Iterable[Diagnostic]:
+    """Limits that no program can reach."""
+    for service in plan.stack.services.values():
+        for host in service.hosts:
+            limit, there = service.cpus.limit, host.cpus
+            if limit is not None and there is not None and limit > there:
+                yield warning(
+                    "plan/cpu-limit",
+                    (*service.path, "cpus"),
+                    f"`{service.name}` may take {show_cpus(limit)} CPUs, and {host.name} has {show_cpus(there)}",
+                    f"at most {show_cpus(there)}, or no limit, which lets it take all of them",
+                )

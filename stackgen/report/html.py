@@ -8,6 +8,7 @@ from stackgen.domain.source import Source
 from stackgen.domain.units import show_size
 from stackgen.report import bar
 from stackgen.report.diagnostics import as_dicts
+from stackgen.report.hosts import tables
 from stackgen.report.plan import TERMS, interval, weakest
 from stackgen.report.verdict import wrong_though_it_fits
 
@@ -95,14 +96,9 @@ def _key() -> str:
 
 
 def _hosts(plan: Plan) -> Iterator[str]:
-    rows = [
-        [h.host, show_size(h.ram_high), "not told" if h.ram is None else show_size(h.ram)]
-        for h in plan.hosts
-        if h.ram_high
-    ]
-    if rows:
-        yield "<h2>Main memory</h2>"
-        yield _table(["host", "needed at worst", "there is"], rows)
+    for table in tables(plan):
+        yield f"<h2>{table.title[:1].upper()}{table.title[1:]}</h2>"
+        yield _table(["host", *table.head], table.rows)
 
 
 def _scenarios(plan: Plan) -> Iterator[str]:

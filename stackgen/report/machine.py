@@ -5,7 +5,7 @@ from typing import Any
 
 from stackgen.domain.diagnostic import Diagnostic
 from stackgen.domain.footprint import Memory
-from stackgen.domain.plan import GpuLedger, Plan
+from stackgen.domain.plan import GpuLedger, HostLedger, Plan
 from stackgen.domain.source import Source
 from stackgen.domain.units import show_size
 from stackgen.report.diagnostics import as_dicts
@@ -15,13 +15,13 @@ JSON_VERSION = 1
 
 
 def as_json(plan: Plan, source: Source, diagnostics: Iterable[Diagnostic]) -> dict[str, Any]:
-    """The plan as plain data; all sizes in bytes."""
+    """The plan as plain data; all sizes in bytes, CPUs in thousandths."""
     return {
         "version": JSON_VERSION,
         "stack": plan.stack.name,
         "verdict": plan.verdict.value,
         "gpus": [_gpu(ledger) for ledger in plan.gpus],
-        "hosts": [{"host": h.host, "ram": h.ram, "ram_high": h.ram_high} for h in plan.hosts],
+        "hosts": [_host(ledger) for ledger in plan.hosts],
         "scenarios": [
             {
                 "name": s.name,
@@ -58,6 +58,17 @@ def invalid_json(source: Source, diagnostics: Sequence[Diagnostic]) -> dict[str,
         "scenarios": [],
         "advice": [],
         "diagnostics": as_dicts(diagnostics, source),
+    }
+
+
+def _host(ledger: HostLedger) -> dict[str, Any]:
+    return {
+        "host": ledger.host,
+        "ram": ledger.ram,
+        "ram_high": ledger.ram_high,
+        "ram_requests": ledger.ram_requests,
+        "millicpu": ledger.cpus,
+        "millicpu_requests": ledger.cpu_requests,
     }
 
 

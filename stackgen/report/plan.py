@@ -7,6 +7,7 @@ from stackgen.domain.footprint import Basis, Memory, Term, TermName
 from stackgen.domain.plan import GpuLedger, Plan, Resident, Verdict
 from stackgen.domain.units import GIB, show_size
 from stackgen.report import bar, downloads
+from stackgen.report.hosts import tables
 from stackgen.report.page import Page, columns
 from stackgen.report.verdict import wrong_though_it_fits
 
@@ -156,18 +157,13 @@ def weakest(memory: Memory) -> Basis:
 
 
 def _hosts(plan: Plan, page: Page) -> list[str]:
-    if not any(ledger.ram_high for ledger in plan.hosts):
-        return []
-    rows = [["main memory", "needed at worst", "there is"]]
-    for ledger in plan.hosts:
-        there = "not told" if ledger.ram is None else show_size(ledger.ram)
-        rows.append([ledger.host, show_size(ledger.ram_high), there])
-    head, *body = (line[: page.width] for line in columns(rows, right=(1, 2)))
-    over = [ledger.ram is not None and ledger.ram_high > ledger.ram for ledger in plan.hosts]
-    return [
-        page.style(head, "dim"),
-        *(page.style(b, "red" if o else "") for b, o in zip(body, over, strict=True)),
-    ]
+    lines: list[str] = []
+    for table in tables(plan):
+        rows = [[table.title, *table.head], *table.rows]
+        head, *body = (line[: page.width] for line in columns(rows, right=range(1, len(rows[0]))))
+        lines += [*([""] if lines else []), page.style(head, "dim")]
+        lines += [page.style(b, "red" if o else "") for b, o in zip(body, table.over, strict=True)]
+    return lines
 
 
 def _limits(plan: Plan) -> list[str]:

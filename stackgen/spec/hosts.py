@@ -79,6 +79,7 @@ def build(scope: Scope) -> dict[str, LinkedHost]:
             platform=host.platform,
             gpus=tuple(_link_gpu(scope, index, _long(gpu)) for index, gpu in enumerate(host.gpus)),
             ram=host.ram,
+            cpus=None if host.cpus is None else host.cpus * 1000,
             address=host.address,
             node=host.node,
             sharing=host.gpu_sharing,

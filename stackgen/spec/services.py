@@ -4,9 +4,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
+from stackgen.domain.bounds import CpuBounds, RamBounds
 from stackgen.domain.contracts import Engine
 from stackgen.domain.diagnostic import Diagnostic, YamlPath, did_you_mean, error, nearest
 from stackgen.domain.linked import (
+    Bounds,
     Exposure,
     LinkedHost,
     LinkedModel,
@@ -200,9 +202,17 @@ def _link(
         volumes=service.volumes,
         env={key: _variable(value) for key, value in service.env.items()},
         declared=_declared(service.vram),
-        ram=service.ram,
+        ram=bounds(service.ram),
+        cpus=bounds(service.cpus),
         workers=tuple(hosts[worker] for worker in service.workers),
     )
+
+
+def bounds(written: int | CpuBounds | RamBounds | None) -> Bounds:
+    """The short form is the limit."""
+    if written is None or isinstance(written, int):
+        return Bounds(limit=written)
+    return Bounds(written.request, written.limit)
 
 
 def publication(written: int | Publish | None) -> Publication | None:

@@ -17,7 +17,7 @@ from stackgen.domain.reach import Place, UrlOf, resolve
 from stackgen.domain.site import Site, sites
 from stackgen.domain.stack import Volume
 from stackgen.domain.target_defaults import config_files, health_url, visible_devices
-from stackgen.domain.units import show_size
+from stackgen.domain.units import show_cpus, show_size
 from stackgen.domain.workload import Deployment, Port, ServiceUrl, Workload
 from stackgen.emit import shell
 
@@ -30,7 +30,8 @@ class _Files:
         {
             *("name", "engine", "image", "program", "entrypoint", "working_dir", "args"),
             *("env", "config_files", "mounts", "gpus", "watches", "workers", "ports", "listen"),
-            *("health", "after", "exclusive", "expose", "memory_limit", "shm_size", "lock_memory"),
+            *("health", "after", "exclusive", "expose", "shm_size", "lock_memory"),
+            *("cpu_request", "cpu_limit", "memory_request", "memory_limit"),
             *("stop_grace", "read_only_root", "writable", "capabilities", "user", "offline"),
         }
     )
@@ -149,8 +150,7 @@ def _needs_of_host(workload: Workload) -> Iterator[str]:
     if workload.health:
         health = workload.health
         yield f"up to {health.start_period} s until {health_url(health)} answers"
-    if workload.memory_limit is not None:
-        yield f"at most {show_size(workload.memory_limit)} of memory"
+    yield from _needs_of_machine(workload)
     if workload.shm_size is not None:
         yield f"{show_size(workload.shm_size)} in /dev/shm"
     if workload.lock_memory:
@@ -158,6 +158,17 @@ def _needs_of_host(workload: Workload) -> Iterator[str]:
     if workload.user:
         yield f"the user {workload.user}"
     yield f"{workload.stop_grace} s to stop"
+
+
+def _needs_of_machine(workload: Workload) -> Iterator[str]:
+    if workload.cpu_request is not None:
+        yield f"{show_cpus(workload.cpu_request)} CPUs to itself, where others want them too"
+    if workload.cpu_limit is not None:
+        yield f"at most {show_cpus(workload.cpu_limit)} CPUs"
+    if workload.memory_request is not None:
+        yield f"{show_size(workload.memory_request)} of memory to itself"
+    if workload.memory_limit is not None:
+        yield f"at most {show_size(workload.memory_limit)} of memory"
 
 
 def _needs_of_container(workload: Workload) -> Iterator[str]:

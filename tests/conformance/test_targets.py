@@ -38,6 +38,10 @@ MEANT_FOR_OTHERS = {
 """What a target may pass over in silence, and why."""
 
 GOES_WITH = {"watches": "gpus", "listen": "ports", "expose": "ports"}
+WRITTEN = {"memory_request": "ram", "cpu_request": "cpus"}
+"""Keys of stack.yaml that are called otherwise than the field."""
+
+GOES_WITH = {"listen": "ports", "expose": "ports"}
 """Fields that mean nothing without another."""
 
 PAGES = {"clients"}
@@ -102,7 +106,7 @@ def test_every_field_has_an_answer(target: Target, field: str) -> None:
         assert (texts(after) == texts(before)) is passed_over
     else:
         new = [finding for finding in after.diagnostics if finding not in before.diagnostics]
-        assert any(finding.path[:3] == ("services", "plain", field) for finding in new)
+        assert any(finding.path[:3] == ("services", "plain", WRITTEN.get(field, field)) for finding in new)
 
 
 @each_runner

@@ -1,4 +1,4 @@
-"""Limits that would kill a service."""
+"""Limits that would kill a service, and what a node cannot give to all who ask for it."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.snippets import planned
 
-KINDS = {"plan/ram-limit"}
+KINDS = {"plan/ram-limit", "plan/cpu-requests", "plan/ram-requests", "plan/cpu-limit"}
 
 
 def stack(*, platform: str = "kubernetes", host: Any = None, **more: Any) -> dict[str, Any]:
@@ -72,3 +72,71 @@ def test_a_limit_is_not_added_to_what_it_limits(tmp_path: Path) -> None:
         service["ram"] = "20GiB"
     (host,) = planned(written, tmp_path).hosts
     assert host.ram_high == 40 * 1024**3
+
+
+def asking(*, exclusive: bool = False, node: dict[str, Any], **each: Any) -> dict[str, Any]:
+    """Two programs without a card that ask a node for something else."""
+    service = {"engine": "program", "host": "node", "image": "example.org/one:1.0", **each}
+    node = {"platform": "kubernetes", "ram": "16GiB", **node}
+    groups = {"exclusive": [["one", "two"]]} if exclusive else {}
+    services = {"one": service, "two": service}
+    return {"version": 1, "name": "home", "hosts": {"node": node}, "services": services, **groups}
+
+
+def test_a_pod_waits_for_cpus(tmp_path: Path) -> None:
+    written = asking(node={"cpus": 4}, cpus={"request": "2500m", "limit": 4})
+    (finding,) = [d for d in planned(written, tmp_path).diagnostics if d.kind in KINDS]
+    assert (finding.kind, finding.path) == ("plan/cpu-requests", ("hosts", "node", "cpus"))
+    assert (
+        "`one` and `two` ask node for 5 CPUs, and it has 4: one of them would stay Pending" in finding.message
+    )
+
+
+def test_a_pod_that_asks_for_more_than_there_is_waits_alone(tmp_path: Path) -> None:
+    written = asking(node={"cpus": 4}, cpus={"request": 6})
+    written["services"].pop("two")
+    (finding,) = [d for d in planned(written, tmp_path).diagnostics if d.kind in KINDS]
+    assert "`one` asks node for 6 CPUs, and it has 4: it would stay Pending" in finding.message
+    assert "exclusive" not in (finding.hint or "")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        asking(node={"cpus": 4}, cpus={"request": 2, "limit": 4}),
+        asking(node={"cpus": 4}, cpus={"request": 3}, exclusive=True),
+        asking(node={}, cpus={"request": 64}),
+        asking(node={"cpus": 4, "platform": "compose"}, cpus={"request": 3}),
+    ],
+)
+def test_cpus_that_are_enough_or_not_handed_out(written: dict[str, Any], tmp_path: Path) -> None:
+    assert found(written, tmp_path) == []
+
+
+def test_a_limit_alone_is_requested_as_well(tmp_path: Path) -> None:
+    assert found(asking(node={"cpus": 4}, cpus=3), tmp_path) == ["plan/cpu-requests"]
+
+
+def test_the_kubelet_keeps_some_memory_free(tmp_path: Path) -> None:
+    """Half of the node each is 16 GiB together, of which pods get 100 MiB less."""
+    written = asking(node={}, ram={"request": "8GiB"})
+    (finding,) = [d for d in planned(written, tmp_path).diagnostics if d.kind in KINDS]
+    assert (finding.kind, finding.path) == ("plan/ram-requests", ("hosts", "node", "ram"))
+    assert found(asking(node={}, ram={"request": "8142MiB"}), tmp_path) == []
+    assert found(asking(node={"platform": "compose"}, ram={"request": "8GiB"}), tmp_path) == []
+
+
+def test_a_limit_that_nobody_reaches(tmp_path: Path) -> None:
+    written = asking(node={"cpus": 4, "platform": "systemd"}, cpus=6)
+    finding, _ = [d for d in planned(written, tmp_path).diagnostics if d.kind in KINDS]
+    assert (finding.kind, finding.path) == ("plan/cpu-limit", ("services", "one", "cpus"))
+    assert finding.message == "`one` may take 6 CPUs, and node has 4"
+    assert found(asking(node={"cpus": 6, "platform": "systemd"}, cpus=6), tmp_path) == []
+
+
+def test_what_is_asked_for_is_counted_where_it_is_handed_out(tmp_path: Path) -> None:
+    each: dict[str, Any] = {"cpus": {"request": 1, "limit": 2}, "ram": {"request": "1GiB", "limit": "2GiB"}}
+    (node,) = planned(asking(node={"cpus": 8}, **each), tmp_path).hosts
+    assert (node.cpu_requests, node.ram_requests, node.ram_high) == (2000, 2 * 1024**3, 4 * 1024**3)
+    (box,) = planned(asking(node={"cpus": 8, "platform": "nixos"}, **each), tmp_path).hosts
+    assert (box.cpus, box.cpu_requests, box.ram_requests) == (8000, 0, 0)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from stackgen import registry
 from stackgen.domain.diagnostic import Severity, StackError
 from stackgen.domain.linked import (
+    Bounds,
     Exposure,
     LinkedGpu,
     LinkedStack,
@@ -97,7 +98,7 @@ def test_services_have_everything_by_name(example: LinkedStack) -> None:
         "LEVEL": "3",
         "HF_TOKEN": SecretKey("hf", "token"),
     }
-    assert (llama.ram, llama.declared) == (64 * GIB, None)
+    assert (llama.ram, llama.declared) == (Bounds(limit=64 * GIB), None)
     assert example.services["comfyui"].publish == Publication(port=8188, address="0.0.0.0")  # noqa: S104
     assert example.services["comfyui"].declared == (12 * GIB, 16 * GIB)
 

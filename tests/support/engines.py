@@ -22,6 +22,7 @@ from stackgen.domain.plan import KnownModel, Plan, PlannedService, Verdict
 from stackgen.domain.stack import Declared, Publish, SecretValue, Service
 from stackgen.domain.workload import Workload
 from stackgen.facts.known import from_catalog
+from stackgen.spec.services import bounds
 from tests.support.planning import host as planning_host
 from tests.support.planning import stack
 
@@ -63,7 +64,8 @@ def service(engine: Engine, text: str = "", *, name: str = "it", **changes: Any)
         volumes=raw.volumes,
         env={k: _value(v) for k, v in raw.env.items()},
         declared=_size(data.get("vram")),
-        ram=raw.ram,
+        ram=bounds(raw.ram),
+        cpus=bounds(raw.cpus),
     )
     return replace(linked, **changes)
 

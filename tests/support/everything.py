@@ -32,6 +32,8 @@ services:
     image: ghcr.io/ggml-org/llama.cpp:server-cuda-b11434
     options: {parallel: 1, api_key: {secret: {name: llama, key: api-key}}}
     models: {tiny: {model: small, context: 8192}}
+    cpus: 2500m
+    ram: 16GiB
     publish: {port: 8081, address: 192.168.1.10}
     volumes: {models: weights}
   ollama:

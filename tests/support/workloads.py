@@ -128,7 +128,10 @@ EVERY_FIELD: Mapping[str, Any] = {
     "after": ("search",),
     "exclusive": ("gpu",),
     "expose": Exposure(hostname="maximal.example.org", timeout=1800),
+    "memory_request": 100 * GIB,
     "memory_limit": 390 * GIB,
+    "cpu_request": 1500,
+    "cpu_limit": 8000,
     "shm_size": 8 * GIB,
     "lock_memory": True,
     "stop_grace": 120,
@@ -170,6 +173,7 @@ def home() -> Deployment:
         health=Health(port=8080, path="/health", start_period=300),
         exclusive=("big-cards",),
         memory_limit=390 * GIB,
+        cpu_limit=24000,
         lock_memory=True,
     )
     comfyui = workload(

@@ -467,6 +467,27 @@ def test_sizes_are_exact(size: int, text: str) -> None:
     assert service(workload(memory_limit=size))["mem_limit"] == text
 
 
+@pytest.mark.parametrize(("limit", "text"), [(4000, "4"), (500, "0.5"), (1250, "1.25")])
+def test_cpus_are_decimals(limit: int, text: str) -> None:
+    assert service(workload(cpu_limit=limit))["cpus"] == text
+
+
+def test_docker_creates_no_container_with_more_cpus_than_there_are() -> None:
+    box = host(cpus=4000)
+    (finding,) = TARGET.render(deployment(workload(cpu_limit=4001), on=box)).diagnostics
+    assert (finding.kind, finding.path) == ("compose/cpu-limit", ("services", "llama", "cpus"))
+    assert not TARGET.render(deployment(workload(cpu_limit=4000), on=box)).diagnostics
+    assert not TARGET.render(deployment(workload(cpu_limit=9000), on=host())).diagnostics
+
+
+def test_requests_count_for_nothing() -> None:
+    found = TARGET.render(deployment(workload(cpu_request=500, memory_request=GIB))).diagnostics
+    assert [(d.kind, d.path[2:], d.severity) for d in found] == [
+        ("render/request", ("ram", "request"), Severity.WARNING),
+        ("render/request", ("cpus", "request"), Severity.WARNING),
+    ]
+
+
 def test_every_string_survives_the_interpolation_of_compose() -> None:
     found = service(workload(args=("$HOME", "$$", "${A:?b}"), env={"K": "a$b"}, user="$"))
     assert found["command"] == ["$$HOME", "$$$$", "$${A:?b}"]

@@ -250,6 +250,23 @@ class TestPods:
         assert found["resources"]["limits"] == {"memory": "4Gi", "nvidia.com/gpu": "2"}
         assert found["resources"]["requests"] == found["resources"]["limits"]
 
+    def test_requests_are_less_than_limits_where_somebody_says_so(self) -> None:
+        found = container(
+            workload(
+                gpus=(gpu(0),),
+                cpu_request=1000,
+                cpu_limit=4500,
+                memory_request=2 * GIB,
+                memory_limit=4 * GIB,
+            )
+        )["resources"]
+        assert found["requests"] == {"cpu": "1", "memory": "2Gi", "nvidia.com/gpu": "1"}
+        assert found["limits"] == {"cpu": "4500m", "memory": "4Gi", "nvidia.com/gpu": "1"}
+
+    def test_a_request_alone_is_no_limit(self) -> None:
+        assert container(workload(cpu_request=500))["resources"] == {"requests": {"cpu": "500m"}}
+        assert container(workload(cpu_limit=2000))["resources"]["requests"] == {"cpu": "2"}
+
     def test_a_card_brings_its_runtime_and_comes_alone(self) -> None:
         found = in_cluster(workload(gpus=(gpu(0),)))
         assert pod(found)["runtimeClassName"] == "nvidia"

@@ -458,3 +458,13 @@ class TestModules:
         deploy = Deploy(nixos_modules=["chat"], secrets="sops-nix")
         found = body(replace(on_nixos(chat), deploy=deploy))
         assert found["sops"]["templates"]["open-webui.env"]["restartUnits"] == ["open-webui.service"]
+
+
+def test_containers_get_their_share_by_podman() -> None:
+    found = container(on_nixos(workload("it", cpu_request=2000, cpu_limit=500)), "it")["extraOptions"]
+    assert {"--cgroup-conf=cpu.weight=200", "--cpus=0.5"} <= set(found)
+
+
+def test_programs_get_their_share_by_systemd() -> None:
+    found = unit(on_nixos(replace(NATIVE, cpu_request=2000, cpu_limit=500)), "plain")["serviceConfig"]
+    assert (found["CPUWeight"], found["CPUQuota"]) == (200, "50%")

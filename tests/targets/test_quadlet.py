@@ -151,3 +151,9 @@ def test_who_starts_stops_the_others_first() -> None:
     unit = body(found, "home-a.container")
     assert unit["Unit"]["Conflicts"].words == ("home-b.service",)
     assert "Install" not in unit
+
+
+def test_limits_are_podmans_and_weights_are_of_the_unit() -> None:
+    found = on_quadlet(workload("it", cpu_request=2000, cpu_limit=2500, memory_limit=GIB))
+    assert container(found, "it")["PodmanArgs"] == ["--cpus=2.5", f"--memory={GIB}b"]
+    assert body(found, "home-it.container")["Service"]["CPUWeight"] == 200

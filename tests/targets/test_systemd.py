@@ -186,3 +186,20 @@ def test_several_cards_may_find_each_other() -> None:
     one, two = replace(PLAIN, gpus=(gpu(0),)), replace(PLAIN, gpus=(gpu(0), gpu(1)))
     assert "AF_NETLINK" not in service(on_systemd(one), "plain")["RestrictAddressFamilies"]
     assert "AF_NETLINK" in service(on_systemd(two), "plain")["RestrictAddressFamilies"]
+
+
+@pytest.mark.parametrize(("limit", "quota"), [(4000, "400%"), (500, "50%"), (1, "0.1%"), (1250, "125%")])
+def test_cpus_are_percents_of_one(limit: int, quota: str) -> None:
+    assert service(on_systemd(replace(PLAIN, cpu_limit=limit)), "plain")["CPUQuota"] == quota
+
+
+@pytest.mark.parametrize(
+    ("request_", "weight"), [(1000, 100), (500, 50), (4000, 400), (1, 1), (200_000, 10_000)]
+)
+def test_a_request_of_cpus_is_a_weight(request_: int, weight: int) -> None:
+    assert service(on_systemd(replace(PLAIN, cpu_request=request_)), "plain")["CPUWeight"] == weight
+
+
+def test_nothing_keeps_memory_free() -> None:
+    (finding,) = findings(on_systemd(replace(PLAIN, memory_request=GIB)))
+    assert (finding.kind, finding.path) == ("render/request", ("services", "plain", "ram", "request"))

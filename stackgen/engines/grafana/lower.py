@@ -40,7 +40,6 @@ def workload(service: PlannedService, plan: Plan) -> Workload:
         health=Health(port=PORT, path="/api/health", start_period=60, tool="wget"),
         after=defaults.used_on_same_host(linked, plan),
         expose=linked.expose,
-        memory_limit=linked.ram,
         writable=(DATA,),
         listen=Listen(env={"GF_SERVER_HTTP_ADDR": "{address}", "GF_SERVER_HTTP_PORT": "{port}"}),
     )

@@ -65,7 +65,6 @@ def workload(planned: PlannedService, plan: Plan) -> Workload:
         # /health asks every model, which loads them all in turn; this one asks nobody.
         health=Health(port=PORT, path="/health/liveliness", start_period=120, tool="python3"),
         expose=service.expose,
-        memory_limit=service.ram,
         # It writes its own pages and Prisma's files into the image at start.
         read_only_root=False,
     )

@@ -59,7 +59,6 @@ def _router(planned: PlannedService, plan: Plan) -> Workload:
         # /health answers as soon as the router runs, and asking it loads no model.
         health=Health(port=PORT, path="/health", tool="curl"),
         expose=service.expose,
-        memory_limit=service.ram,
         offline=True,
         lock_memory=any(_locks_memory(c.values) for c in cases),
         stop_grace=20 + max((c.number("stop-timeout", _CHILD_STOPS) for c in cases), default=_CHILD_STOPS),

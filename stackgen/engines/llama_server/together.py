@@ -38,7 +38,7 @@ def room(planned: PlannedService, plan: Plan) -> Room:
         )
     ledgers = {ledger.index: ledger for ledger in plan.gpus if ledger.host == service.host.name}
     ram = {ledger.host: ledger.ram for ledger in plan.hosts}.get(service.host.name)
-    declared = sum(o.linked.ram or 0 for o in (planned, *others))
+    declared = sum(o.linked.ram.most for o in (planned, *others))
     return Room(
         gpus={
             gpu.index: ledgers[gpu.index].usable - sum(_worst(o, _on(gpu.index)) for o in others)

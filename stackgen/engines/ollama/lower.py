@@ -50,7 +50,6 @@ def workload(planned: PlannedService) -> Workload:
         listen=Listen(env={"OLLAMA_HOST": "{address}:{port}"}),
         health=Health(port=PORT, path="/", tool="bash"),
         expose=service.expose,
-        memory_limit=service.ram,
         writable=(HOME, *(() if "models" in service.volumes else (MODELS,))),
     )
 

@@ -33,6 +33,5 @@ def workload(service: PlannedService, plan: Plan) -> Workload:
         # The first start downloads an embedding model.
         health=Health(port=PORT, path="/health", start_period=300),
         expose=linked.expose,
-        memory_limit=linked.ram,
         read_only_root=False,
     )

@@ -47,7 +47,6 @@ def workload(service: PlannedService, plan: Plan) -> Workload:
         ports=(Port(name="http", number=PORT, publish=linked.publish),),
         health=Health(port=PORT, path="/-/healthy", start_period=60, tool="wget"),
         expose=linked.expose,
-        memory_limit=linked.ram,
         writable=(DATA, *([KEYS] if keys else [])),
         listen=Listen(args=("--web.listen-address={address}:{port}",)),
     )

@@ -47,7 +47,6 @@ def workload(planned: PlannedService, plan: Plan) -> Workload:
         # It answers 503 as long as no model is loaded, so without one there is nothing to ask for.
         health=Health(port=PORT, path="/health", start_period=_LOAD) if service.models else None,
         expose=service.expose,
-        memory_limit=service.ram,
         offline=True,
         shm_size=8 * GIB,
         lock_memory=True,

@@ -41,7 +41,6 @@ def workload(planned: PlannedService, plan: Plan, start: int) -> Workload:
         # /health answers only once the weights are loaded.
         health=Health(port=PORT, path="/health", start_period=start, tool="python3"),
         expose=service.expose,
-        memory_limit=service.ram,
         offline=True,
         # Its processes talk to each other through shared memory.
         shm_size=16 * GIB,

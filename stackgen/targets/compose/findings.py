@@ -11,7 +11,9 @@ from stackgen.domain.target_defaults import (
     gpus_left_out,
     spread,
     unreachable,
+    unreserved,
 )
+from stackgen.domain.units import show_cpus
 from stackgen.domain.workload import Workload
 from stackgen.targets.compose.project import Project
 
@@ -23,6 +25,8 @@ def findings(project: Project) -> Iterator[Diagnostic]:
         yield from unreachable(workload, project, project.address)
         yield from exposed(workload, project)
         yield from spread(workload)
+        yield from unreserved(workload, {"ram": workload.memory_request, "cpus": workload.cpu_request})
+        yield from _more_cpus(workload, project)
         yield from _gpus(workload, project)
         yield from after_elsewhere(workload, project)
     yield from _same_variable(project)
@@ -34,6 +38,17 @@ def _no_image(workload: Workload) -> Iterator[Diagnostic]:
     if not workload.image:
         message = f"`{workload.name}` names no image, and compose runs nothing else"
         yield error("compose/no-image", workload.path, message, "image: registry/name:version")
+
+
+def _more_cpus(workload: Workload, project: Project) -> Iterator[Diagnostic]:
+    limit, there = workload.cpu_limit, project.host.host.cpus
+    if limit is not None and there is not None and limit > there:
+        yield error(
+            "compose/cpu-limit",
+            (*workload.path, "cpus"),
+            f"Docker creates no container that may take {show_cpus(limit)} CPUs of a machine with {show_cpus(there)}",
+            f"at most {show_cpus(there)}",
+        )
 
 
 def _gpus(workload: Workload, project: Project) -> Iterator[Diagnostic]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from stackgen.domain.linked import SecretKey
 from stackgen.domain.reach import resolve
 from stackgen.domain.target_defaults import cuda_order, device_nodes, of_vendor, present, question
-from stackgen.domain.units import GIB, KIB, MIB
+from stackgen.domain.units import GIB, KIB, MIB, show_cpus
 from stackgen.domain.workload import Health, Port, Workload
 from stackgen.targets.compose.project import Project, Variable, variable
 
@@ -31,6 +31,7 @@ def service(workload: Workload, project: Project) -> dict[str, Any]:
             "volumes": [*_mounts(workload, project), *_config_mounts(workload), *_scratch(workload)],
             "devices": [f"{node}:{node}" for node in device_nodes(workload.gpus)],
             "deploy": _reservation(workload),
+            "cpus": None if workload.cpu_limit is None else show_cpus(workload.cpu_limit),
             "mem_limit": _size(workload.memory_limit),
             "shm_size": _size(workload.shm_size),
             "ulimits": {"memlock": {"soft": -1, "hard": -1}} if workload.lock_memory else None,

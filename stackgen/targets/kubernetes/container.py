@@ -10,7 +10,7 @@ from stackgen.domain.reach import resolve
 from stackgen.domain.target_defaults import cuda_order, gpu_ids, of_vendor, present
 from stackgen.domain.workload import EnvValue, GroupFact, Health, Workload
 from stackgen.targets.kubernetes.cluster import Cluster
-from stackgen.targets.kubernetes.text import digest, fitted, hashed, literal, port_name, quantity
+from stackgen.targets.kubernetes.text import cpus, digest, fitted, hashed, literal, port_name, quantity
 
 _GPU_RESOURCE: Final[Mapping[tuple[str, str | None], str]] = {
     ("nvidia", None): "nvidia.com/gpu",
@@ -79,16 +79,21 @@ def environment(env: Mapping[str, EnvValue], cluster: Cluster) -> list[dict[str,
 
 
 def _resources(workload: Workload, cluster: Cluster) -> dict[str, Any]:
-    limits: dict[str, str] = {}
-    if workload.memory_limit is not None:
-        limits["memory"] = quantity(workload.memory_limit)
+    limits = _amounts(workload.cpu_limit, workload.memory_limit)
     claims = gpu_claims(workload, cluster)
     # Names of single cards are unknown to device plugins: they hand out any of them.
     counted = Counter(gpu_resource(gpu) for gpu in held(workload) if not (claims and gpu.vendor == "nvidia"))
     limits |= {resource: str(count) for resource, count in sorted(counted.items()) if resource}
-    return present(
-        {"requests": dict(limits), "limits": limits, "claims": [{"name": name} for name in claims]}
-    )
+    # What has a limit alone requests the same, as the API server would fill it in.
+    requests = limits | _amounts(workload.cpu_request, workload.memory_request)
+    return present({"requests": requests, "limits": limits, "claims": [{"name": name} for name in claims]})
+
+
+def _amounts(cpu: int | None, memory: int | None) -> dict[str, str]:
+    return {
+        **({} if cpu is None else {"cpu": cpus(cpu)}),
+        **({} if memory is None else {"memory": quantity(memory)}),
+    }
 
 
 def _probes(health: Health) -> dict[str, Any]:

@@ -31,6 +31,11 @@ def quantity(size: int) -> str:
     return f"{size // unit}{suffix}"
 
 
+def cpus(thousandths: int) -> str:
+    """CPUs as the API server spells them: `4`, `500m`."""
+    return f"{thousandths}m" if thousandths % 1000 else str(thousandths // 1000)
+
+
 def digest(value: Any, length: int = 8) -> str:
     """A few characters that change when the value does."""
     # ascii() and not repr(), whose escapes depend on the Unicode tables of the Python version.

@@ -8,6 +8,7 @@ from stackgen.domain import podman
 from stackgen.domain.document import NixExpr
 from stackgen.domain.linked import SecretKey
 from stackgen.domain.reach import resolve
+from stackgen.domain.systemd import cpu_weight
 from stackgen.domain.target_defaults import device_nodes, of_vendor, present, question
 from stackgen.domain.workload import Health, Workload
 from stackgen.targets.nixos.machine import Machine
@@ -75,8 +76,9 @@ def _options(workload: Workload) -> Iterator[str]:
         yield "--read-only"
     for folder in sorted(set(workload.writable) - {mount.target for mount in workload.mounts}):
         yield f"--tmpfs={folder}"
-    if workload.memory_limit is not None:
-        yield f"--memory={workload.memory_limit}b"
+    if workload.cpu_request is not None:
+        yield f"--cgroup-conf=cpu.weight={cpu_weight(workload.cpu_request)}"
+    yield from podman.limits(workload)
     if workload.shm_size is not None:
         yield f"--shm-size={workload.shm_size}b"
     if workload.lock_memory:

@@ -13,6 +13,7 @@ from stackgen.domain.target_defaults import (
     gpus_left_out,
     spread,
     unreachable,
+    unreserved,
 )
 from stackgen.domain.workload import Workload
 from stackgen.emit.unit import why_not_word
@@ -27,6 +28,7 @@ def findings(machine: Machine) -> Iterator[Diagnostic]:
         yield from unreachable(workload, machine, partial(machine.address, caller=workload))
         yield from exposed(workload, machine)
         yield from spread(workload)
+        yield from unreserved(workload, {"ram": workload.memory_request})
         yield from _gpus(workload, machine)
         yield from after_elsewhere(workload, machine)
         if machine.module(workload.name):

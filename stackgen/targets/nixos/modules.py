@@ -48,6 +48,8 @@ OPTIONS: Final[Mapping[str, Options]] = {
 _WINS: Final = ("Restart", "RestartSec", "TimeoutStartSec", "TimeoutStopSec")
 """What some of them set, and we know better."""
 _FROM_OURS: Final = (
+    "CPUWeight",
+    "CPUQuota",
     "MemoryMax",
     "LimitMEMLOCK",
     "BindReadOnlyPaths",

@@ -12,7 +12,17 @@ from stackgen.domain import podman
 from stackgen.domain.document import UnitArgv, UnitWords
 from stackgen.domain.linked import SecretKey
 from stackgen.domain.reach import resolve
-from stackgen.domain.systemd import BURST, DOWNLOAD_ATTEMPTS, GATE, GATE_WAIT, INTERVAL, RESTART, gate, order
+from stackgen.domain.systemd import (
+    BURST,
+    DOWNLOAD_ATTEMPTS,
+    GATE,
+    GATE_WAIT,
+    INTERVAL,
+    RESTART,
+    cpu_weight,
+    gate,
+    order,
+)
 from stackgen.domain.target_defaults import device_nodes, of_vendor, present, question
 from stackgen.domain.workload import Health, Workload
 from stackgen.targets.quadlet.pod_host import PodHost
@@ -25,6 +35,8 @@ def container(workload: Workload, host: PodHost) -> Unit:
     start_period = workload.health.start_period if workload.health else 0
     service = {
         "ExecStartPre": _gate(workload, host),
+        # Of the unit, for Podman puts the container below it, where nobody else is.
+        "CPUWeight": cpu_weight(workload.cpu_request),
         "Restart": "on-failure",
         "RestartSec": RESTART,
         "TimeoutStartSec": GATE_WAIT + podman.PULL + start_period,
@@ -106,7 +118,7 @@ def _container(workload: Workload, host: PodHost) -> Unit:
             "AddCapability": podman.capabilities(workload, host),
             "NoNewPrivileges": True,
             "RunInit": True,
-            "PodmanArgs": None if workload.memory_limit is None else f"--memory={workload.memory_limit}b",
+            "PodmanArgs": list(podman.limits(workload)),
             "ShmSize": None if workload.shm_size is None else f"{workload.shm_size}b",
             "Ulimit": "memlock=-1:-1" if workload.lock_memory else None,
             "StopTimeout": workload.stop_grace,

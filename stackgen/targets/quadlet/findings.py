@@ -11,6 +11,7 @@ from stackgen.domain.target_defaults import (
     gpus_left_out,
     spread,
     unreachable,
+    unreserved,
 )
 from stackgen.domain.workload import Workload
 from stackgen.targets.quadlet.pod_host import PodHost
@@ -22,6 +23,7 @@ def findings(host: PodHost) -> Iterator[Diagnostic]:
         yield from unreachable(workload, host, host.address)
         yield from exposed(workload, host)
         yield from spread(workload)
+        yield from unreserved(workload, {"ram": workload.memory_request})
         yield from after_elsewhere(workload, host)
         yield from _container(workload)
         for vendor in sorted({gpu.vendor for gpu in workload.gpus} - VISIBLE_DEVICES.keys()):

@@ -21,11 +21,12 @@ class _Systemd:
         {
             *("name", "engine", "image", "program", "entrypoint", "working_dir", "args"),
             *("env", "config_files", "mounts", "gpus", "watches", "ports", "listen"),
-            *("health", "after", "exclusive", "memory_limit", "shm_size", "lock_memory", "stop_grace"),
+            *("health", "after", "exclusive", "shm_size", "lock_memory", "stop_grace"),
+            *("cpu_request", "cpu_limit", "memory_limit"),
             *("read_only_root", "writable", "capabilities", "user", "offline"),
         }
     )
-    rejects: Final = frozenset({"expose", "workers"})
+    rejects: Final = frozenset({"expose", "workers", "memory_request"})
 
     def scheduled(self, deploy: "Deploy") -> "frozenset[Resource]":
         """Nothing: programs start, whatever others have taken."""

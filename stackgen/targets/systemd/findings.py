@@ -11,6 +11,7 @@ from stackgen.domain.target_defaults import (
     gpus_left_out,
     spread,
     unreachable,
+    unreserved,
 )
 from stackgen.domain.workload import Workload
 from stackgen.emit.unit import why_not_word
@@ -23,6 +24,7 @@ def findings(box: Box) -> Iterator[Diagnostic]:
         yield from unreachable(workload, box, box.address)
         yield from exposed(workload, box)
         yield from spread(workload)
+        yield from unreserved(workload, {"ram": workload.memory_request})
         yield from after_elsewhere(workload, box)
         yield from port_mapping(workload)
         yield from no_owner(workload)

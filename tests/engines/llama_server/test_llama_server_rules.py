@@ -221,6 +221,41 @@ def test_experts_unchecked() -> None:
     assert check(replace(linked, host=replace(linked.host, ram=64 * 1024**3))) == {}
 
 
+@pytest.mark.parametrize(
+    ("options", "cpus", "there"),
+    [
+        ("device: none", "cpus: 4", None),
+        ("device: none", "cpus: {request: 1, limit: 4}", 16),
+        ("n_gpu_layers: 20", "cpus: 4", None),
+        ("threads: 8", "cpus: 4", None),
+        ("threads: 5", "cpus: 4500m", None),
+    ],
+)
+def test_threads_that_wait_for_each_other(options: str, cpus: str, there: int | None) -> None:
+    linked = service(options, "context: 8192", more=cpus)
+    linked = replace(linked, host=replace(linked.host, ram=64 * 1024**3, cpus=there and there * 1000))
+    found = check(linked)["throttled"]
+    assert found.severity is Severity.WARNING
+    assert found.hint == "threads: 4"
+
+
+@pytest.mark.parametrize(
+    ("options", "cpus", "there"),
+    [
+        ("", "cpus: 4", None),
+        ("n_gpu_layers: 99", "cpus: 4", None),
+        ("device: none, threads: 4", "cpus: 4", None),
+        ("device: none", "cpus: 4", 4),
+        ("device: none", "cpus: {request: 4}", None),
+        ("device: none", "", None),
+    ],
+)
+def test_threads_that_may_all_run(options: str, cpus: str, there: int | None) -> None:
+    linked = service(options, "context: 8192", more=cpus)
+    linked = replace(linked, host=replace(linked.host, ram=64 * 1024**3, cpus=there and there * 1000))
+    assert "throttled" not in check(linked)
+
+
 def test_file_unknown() -> None:
     linked = service("", "context: 8192")
     nothing = KnownModel(request=ModelRequest(repo="a/b"), facts=None, basis=Basis.CATALOG)

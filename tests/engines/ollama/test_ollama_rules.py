@@ -49,6 +49,10 @@ CASES = {
         with_service("image: ollama/ollama:0.17.1"),
         with_service("image: 'docker.io/ollama/ollama:0.30.0-rocm'"),
     ),
+    "ollama/throttled": (
+        with_service("cpus: 4").replace("gpus: [0], ", ""),
+        with_service("cpus: 4"),
+    ),
     "ollama/overhead-without-effect": (with_service("options: {gpu_overhead: 1GiB}"), ONE),
     "ollama/never-unloads": (
         with_service("options: {keep_alive: forever}"),

@@ -16,6 +16,7 @@ from stackgen.engines.llama_server.rules import (
     router,
     speculation,
     swap,
+    threads,
 )
 
 Known = Mapping[str, KnownModel]
@@ -64,6 +65,7 @@ MODEL_RULES: Final[tuple[Callable[[Case, Known], Iterator[Diagnostic]], ...]] = 
     speculation.draft_speaks_otherwise,
     speculation.no_prediction_blocks,
     swap.macros,
+    threads.more_than_may_run,
 )
 
 

@@ -30,6 +30,7 @@ MODEL_RULES: Final[tuple[Callable[[Case, KnownModel | None], Iterator[Diagnostic
     memory.main_gpu_that_there_is_not,
     memory.more_than_it_may_take,
     memory.main_memory_unchecked,
+    memory.more_threads_than_may_run,
     scheduler.parallel_ignored,
     scheduler.drafts_nothing,
     store.file_in_parts,
