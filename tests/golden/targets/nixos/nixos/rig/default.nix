@@ -85,6 +85,7 @@
           "--init"
           "--security-opt=no-new-privileges"
           "--read-only"
+          "--cpus=24"
           "--memory=418759311360b"
           "--ulimit=memlock=-1:-1"
           "--stop-timeout=30"
