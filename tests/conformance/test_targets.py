@@ -37,11 +37,10 @@ MEANT_FOR_OTHERS = {
 }
 """What a target may pass over in silence, and why."""
 
-GOES_WITH = {"watches": "gpus", "listen": "ports", "expose": "ports"}
 WRITTEN = {"memory_request": "ram", "cpu_request": "cpus"}
 """Keys of stack.yaml that are called otherwise than the field."""
 
-GOES_WITH = {"listen": "ports", "expose": "ports"}
+GOES_WITH = {"watches": "gpus", "listen": "ports", "expose": "ports"}
 """Fields that mean nothing without another."""
 
 PAGES = {"clients"}
