@@ -110,8 +110,8 @@ class Model(Strict):
     file: str | None = Field(
         default=None, description="the file in the repository, when its name is not the usual one"
     )
-    files: dict[str, str] = Field(
-        default={}, description="folder: file, for programs that take several files"
+    files: dict[str, Annotated[str | list[str], Form("a file of the repository, or a list of them")]] = Field(
+        default={}, description="folder: file or files, for programs that take several"
     )
     mmproj: str | None = Field(default=None, description="the multimodal projector's file name")
     catalog: str | None = Field(

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 from stackgen.domain import engine_defaults as defaults
 from stackgen.domain.contracts import Engine, Role
 from stackgen.domain.diagnostic import Diagnostic, error
-from stackgen.domain.engine_base import WithDeclaredMemory
+from stackgen.domain.engine_base import WithParts
 from stackgen.domain.interface import Api, Interface
 from stackgen.domain.linked import LinkedService
 from stackgen.domain.plan import KnownModel, Plan, PlannedService
@@ -54,7 +54,7 @@ class ComfyuiOptions(Strict):
     )
 
 
-class _Comfyui(WithDeclaredMemory):
+class _Comfyui(WithParts):
     name = "comfyui"
     summary = "ComfyUI, pictures and video by workflows"
     settings = ComfyuiOptions
@@ -72,7 +72,7 @@ class _Comfyui(WithDeclaredMemory):
 
     def check(self, service: LinkedService, known: Mapping[str, KnownModel]) -> Iterable[Diagnostic]:
         """Memory that nobody declared, and GPUs that it would leave idle."""
-        yield from defaults.declared_findings(service)
+        yield from super().check(service, known)
         if len(service.gpus) > 1:
             yield error(
                 "comfyui/one-gpu",

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from stackgen.domain import engine_defaults as defaults
 from stackgen.domain.contracts import Engine, Role
 from stackgen.domain.diagnostic import Diagnostic, error
-from stackgen.domain.engine_base import WithDeclaredMemory
+from stackgen.domain.engine_base import WithParts
 from stackgen.domain.interface import Api, Interface, ServedModel
 from stackgen.domain.linked import LinkedService
 from stackgen.domain.plan import KnownModel, Plan, PlannedService
@@ -95,7 +95,7 @@ _CALLS = {
 }
 
 
-class _Program(WithDeclaredMemory):
+class _Program(WithParts):
     name = "program"
     summary = "any other program in a container, with declared memory"
     settings = ProgramOptions
@@ -105,7 +105,7 @@ class _Program(WithDeclaredMemory):
 
     def check(self, service: LinkedService, known: Mapping[str, KnownModel]) -> Iterable[Diagnostic]:
         """What is missing to run it, to reach it, or to plan with it."""
-        yield from defaults.declared_findings(service)
+        yield from super().check(service, known)
         yield from _unrunnable(service)
         yield from _unreachable(service)
 

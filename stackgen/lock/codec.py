@@ -67,7 +67,11 @@ def _statement(said: Statement) -> dict[str, Any]:
 def _request(request: ModelRequest) -> dict[str, Any]:
     fields = ("repo", "quant", "ollama", "url", "sha256", "path", "revision", "file", "mmproj")
     out = {f: value for f in fields if (value := getattr(request, f)) is not None}
-    return out | ({"files": dict(request.files)} if request.files else {})
+    folders: dict[str, list[str]] = {}
+    for folder, file in request.files:
+        folders.setdefault(folder, []).append(file)
+    files = {folder: found[0] if len(found) == 1 else found for folder, found in folders.items()}
+    return out | ({"files": files} if files else {})
 
 
 def _pin(pin: Pin) -> dict[str, Any]:
@@ -122,7 +126,11 @@ def _layer(layer: Layer) -> dict[str, Any]:
 
 def _read_entry(data: dict[str, Any]) -> LockEntry:
     request, pin = dict(data["request"]), dict(data["pin"])
-    files = tuple(sorted(request.pop("files", {}).items()))
+    files = tuple(
+        (folder, file)
+        for folder, found in sorted(request.pop("files", {}).items())
+        for file in ([found] if isinstance(found, str) else found)
+    )
     return LockEntry(
         request=ModelRequest(**request, files=files),
         pin=Pin(**pin | {"files": tuple(LockedFile(**f) for f in pin["files"])}),

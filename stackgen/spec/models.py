@@ -40,9 +40,15 @@ def check(models: dict[str, Model]) -> Iterator[Diagnostic]:
         yield from _check_companions(model, path)
         for key in ("file", "mmproj"):
             yield from _check_file(getattr(model, key), (*path, key))
-        for folder, file in model.files.items():
+        for folder, files in model.files.items():
             yield from _check_file(folder, (*path, "files", folder), at_key=True)
-            yield from _check_file(file, (*path, "files", folder))
+            for place, file in _each(files):
+                yield from _check_file(file, (*path, "files", folder, *place))
+
+
+def _each(files: str | list[str]) -> Iterator[tuple[YamlPath, str]]:
+    """The files of a folder, and where each stands below it."""
+    yield from [((), files)] if isinstance(files, str) else (((i,), file) for i, file in enumerate(files))
 
 
 def _check_hf(model: Model, text: str, path: YamlPath) -> Iterator[Diagnostic]:
@@ -183,7 +189,9 @@ def _request(model: Model) -> ModelRequest:
         path=model.path,
         revision=model.revision,
         file=model.file,
-        files=tuple(model.files.items()),
+        files=tuple(
+            sorted((folder, file) for folder, files in model.files.items() for _, file in _each(files))
+        ),
         mmproj=model.mmproj,
         catalog=model.catalog,
     )

@@ -34,6 +34,17 @@ def test_the_service_declares_for_models_that_do_not() -> None:
     assert [r.gpus[0].high for r in ENGINE.demand(linked, {}).residents] == [2 * GIB]
 
 
+def test_parts_are_fetched_and_need_no_memory_of_their_own() -> None:
+    linked = service(
+        ENGINE, "{models: {a: {model: a, vram: {low: 1GiB, high: 2GiB}, parts: [b]}}, gpus: [0]}"
+    )
+    demand = ENGINE.demand(linked, {})
+    assert demand.further_models == ("b",)
+    assert [r.label for r in demand.residents] == ["it/a"]
+    unknown = found(ENGINE, linked, "engine/unknown-part")
+    assert unknown.path == ("services", "it", "models", "a", "parts", 0)
+
+
 def test_a_model_without_declared_memory_has_no_verdict() -> None:
     linked = service(ENGINE, "{gpus: [0], models: {a: {model: a}}}")
     assert ENGINE.demand(linked, {}).unknown

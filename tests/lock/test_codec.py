@@ -16,7 +16,9 @@ HEADERS = Path(__file__).parents[1] / "headers"
 
 def entry(header: str) -> LockEntry:
     return LockEntry(
-        request=ModelRequest(repo="o/r", quant="Q4_K_M", files=(("vae", "ae.safetensors"),)),
+        request=ModelRequest(
+            repo="o/r", quant="Q4_K_M", files=(("loras", "a"), ("loras", "b"), ("vae", "ae.safetensors"))
+        ),
         pin=Pin(
             repo="o/r",
             commit="0" * 40,

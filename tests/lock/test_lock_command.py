@@ -56,12 +56,12 @@ def test_the_lock_in_the_repository_is_what_the_hub_gives(
 ) -> None:
     run = place.run("lock")
     assert (run.status, run.out) == (0, "")
-    assert run.err.splitlines()[-1] == "stack.lock: 4 models, 55.4 GiB"
+    assert run.err.splitlines()[-1] == "stack.lock: 5 models, 55.4 GiB"
     if request.config.getoption("--snapshot-update"):
         shutil.copy(place.lock, STACK / "stack.lock")
     assert place.lock.read_text() == (STACK / "stack.lock").read_text()
-    assert len([a for a in place.hub.asked if "/api/" in a.path]) == 4
-    assert len([a for a in place.hub.asked if "/cdn/" in a.path]) == 7
+    assert len([a for a in place.hub.asked if "/api/" in a.path]) == 5
+    assert len([a for a in place.hub.asked if "/cdn/" in a.path]) == 10
 
 
 def test_a_second_lock_asks_nobody_and_changes_nothing(place: Place) -> None:
@@ -200,9 +200,9 @@ def test_a_terminal_sees_how_far_it_is(place: Place) -> None:
                 seen += chunk
     os.close(main)
     assert process.returncode == 0
-    assert b"/4" in seen
+    assert b"/5" in seen
     assert b"\x1b[" in seen
-    assert "stack.lock: 4 models" in seen.decode()
+    assert "stack.lock: 5 models" in seen.decode()
 
 
 def test_the_plan_says_how_long_downloads_take_at_the_stated_rate(tmp_path: Path) -> None:

@@ -58,6 +58,13 @@ def fill(root: Path) -> None:
             "split_files/ae.safetensors": safetensors({"decoder.conv.weight": ("BF16", [8, 8], 128)}),
         },
     )
+    parts = ("clip_l", "t5xxl", "lightning")
+    weights = (safetensors({f"{part}.weight": ("BF16", [8, 8], 128)}) for part in parts)
+    put(
+        root,
+        "home/encoders",
+        {f"{part}.safetensors": data for part, data in zip(parts, weights, strict=True)},
+    )
 
 
 def shards(data: bytes, count: int) -> list[bytes]:
