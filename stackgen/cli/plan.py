@@ -79,12 +79,11 @@ def _print_plan(
     planned: "Plan", loaded: "Loaded", output: PlanFormat, comparisons: tuple["Comparison", ...]
 ) -> None:
     if output is PlanFormat.text:
-        from stackgen.report.plan import UNLOCKED, show
+        from stackgen.report.plan import beside, show
 
         sys.stdout.write(show(planned, page()))
         print_witness(comparisons)
-        rest = tuple(d for d in planned.diagnostics if d.kind != UNLOCKED)
-        print_diagnostics(rest, loaded.source, blank=True)
+        print_diagnostics(beside(planned), loaded.source, blank=True)
     elif output is PlanFormat.json:
         from stackgen.report.machine import as_json
 

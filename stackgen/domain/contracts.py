@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from stackgen.domain.diagnostic import Diagnostic, YamlPath
 from stackgen.domain.interface import Interface
-from stackgen.domain.linked import LinkedService, LinkedUse, Resource
+from stackgen.domain.linked import LinkedService, LinkedUse, Publication, Resource
 from stackgen.domain.plan import Alternative, Demand, KnownModel, Plan, PlannedService
 from stackgen.domain.stack import Service
 
@@ -115,6 +115,15 @@ class Gateway(Protocol):
 
     def gateway(self, service: PlannedService, others: Mapping[str, Interface]) -> Interface:
         """How others talk to it; `others` are the services that are no gateways themselves, by name."""
+        ...
+
+
+@runtime_checkable
+class Publishes(Protocol):
+    """An engine, besides, whose options publish ports beside the one of `publish`."""
+
+    def publications(self, options: Any, publish: Publication) -> Mapping[str, Publication]:
+        """Those ports, by the option that names them."""
         ...
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from stackgen.domain.diagnostic import Diagnostic, error, warning
 from stackgen.domain.site import Site
+from stackgen.domain.wording import one_of
 from stackgen.domain.workload import Workload
 
 _BINARY: Final = re.compile(r"(/[A-Za-z0-9._+-]+)+|[A-Za-z0-9_+-][A-Za-z0-9._+-]*")
@@ -26,6 +27,19 @@ def port_mapping(workload: Workload) -> Iterator[Diagnostic]:
                 f"`{workload.name}` listens on port {port.number}, and nothing maps the ports of a plain service",
                 f"publish: {port.number}",
             )
+
+
+def listens_everywhere(workload: Workload) -> Iterator[Diagnostic]:
+    """Ports that the stack opens to nobody, or not to all, of a program that nothing can tell where to listen."""
+    untold = workload.ports[1:] if workload.listen else workload.ports
+    if open_ports := [str(p.number) for p in untold if not (p.publish and p.publish.everywhere)]:
+        yield warning(
+            "render/listens-everywhere",
+            workload.path,
+            f"`{workload.name}` listens on port {one_of(open_ports, 'and')} of every address of its host, "
+            "and cannot be told otherwise",
+            "close that in the firewall of the host, or let the program's own options name 127.0.0.1",
+        )
 
 
 def no_owner(workload: Workload) -> Iterator[Diagnostic]:

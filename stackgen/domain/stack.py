@@ -269,8 +269,8 @@ class Stack(Strict):
     version: Literal[1] = Field(description="the version of this language: 1")
     name: Name = Field(description="the stack's own name, such as home")
     hosts: dict[Name, Host] = Field(description="the machines, by name")
-    models: dict[Name, Annotated[Model, Form("a mapping with `hf` or `path`", spelling.hub_mapping)]] = Field(
-        default={}, description="the weights, by name"
+    models: dict[ModelId, Annotated[Model, Form("a mapping with `hf` or `path`", spelling.hub_mapping)]] = (
+        Field(default={}, description="the weights, by name")
     )
     services: dict[Name, Service] = Field(default={}, description="the programs, by name")
     volumes: dict[

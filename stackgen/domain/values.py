@@ -100,7 +100,7 @@ ModelId = Annotated[
     Field(pattern=r"^[A-Za-z0-9_]([A-Za-z0-9._-]{0,62}[A-Za-z0-9_])?$"),
     Form("made of letters, digits, `_` and inner `.` and `-`, at most 64 in all", spelling.model_id),
 ]
-"""The id under which a service offers a model: a section name, a URL part and a JSON string at once."""
+"""A model, and the id under which a service offers it: a section name, a URL part and a JSON string at once."""
 
 Variable = Annotated[
     str,

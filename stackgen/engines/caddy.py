@@ -108,6 +108,10 @@ class _Caddy(WithoutModels):
         own = options.tls == "internal"
         return Interface(proxy=Proxy(services=named or None, scheme=scheme, port=port, own_authority=own))
 
+    def publications(self, options: CaddyOptions, publish: Publication) -> Mapping[str, Publication]:
+        """The port of http://."""
+        return {"http_port": Publication(options.http_port, publish.address)} if options.http_port else {}
+
     def lower(self, service: PlannedService, plan: Plan) -> "Workload":
         """The official image with our Caddyfile, and nothing else that it could be told by."""
         from stackgen.domain.document import Format
@@ -134,13 +138,24 @@ class _Caddy(WithoutModels):
                 ),
             ),
             mounts=defaults.mounts(linked, {"data": PurePosixPath("/data")}),
-            ports=tuple(_ports(options, linked.publish)),
+            ports=tuple(self._ports(options, linked.publish)),
             health=Health(port=HEALTH, path="/health", start_period=30, tool="wget"),
             expose=linked.expose,
             writable=(PurePosixPath("/config"), PurePosixPath("/data")),
             # Its executable has this capability in the image, and does not even start when it cannot have it.
             capabilities=("NET_BIND_SERVICE",),
         )
+
+    def _ports(self, options: CaddyOptions, publish: Publication | None) -> "Iterator[Port]":
+        from stackgen.domain.workload import Port
+
+        if options.tls == "none":
+            yield Port(name="http", number=HTTP, publish=publish)
+        else:
+            redirect = self.publications(options, publish).get("http_port") if publish else None
+            yield Port(name="https", number=HTTPS, publish=publish)
+            yield Port(name="http", number=HTTP, publish=redirect)
+        yield Port(name="health", number=HEALTH)
 
 
 def caddyfile(options: CaddyOptions, fronts: "Mapping[str, Front]") -> "tuple[Directive, ...]":
@@ -189,18 +204,6 @@ def _site(service: str, front: "Front", options: CaddyOptions) -> "Directive":
             Directive(("reverse_proxy", ServiceUrl(service=service)), tuple(proxy)),
         ),
     )
-
-
-def _ports(options: CaddyOptions, publish: Publication | None) -> "Iterator[Port]":
-    from stackgen.domain.workload import Port
-
-    if options.tls == "none":
-        yield Port(name="http", number=HTTP, publish=publish)
-    else:
-        yield Port(name="https", number=HTTPS, publish=publish)
-        redirect = Publication(options.http_port, publish.address) if options.http_port and publish else None
-        yield Port(name="http", number=HTTP, publish=redirect)
-    yield Port(name="health", number=HEALTH)
 
 
 def _reach(service: LinkedService) -> Iterator[Diagnostic]:

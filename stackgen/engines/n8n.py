@@ -108,7 +108,7 @@ class _N8n(WithoutModels):
     def lower(self, service: PlannedService, plan: Plan) -> "Workload":
         """The official image, which runs as the user node (1000)."""
         from stackgen.domain.fronts import url_of
-        from stackgen.domain.workload import Health, Port, Workload
+        from stackgen.domain.workload import Health, Listen, Port, Workload
 
         linked = service.linked
         return Workload(
@@ -119,6 +119,7 @@ class _N8n(WithoutModels):
             env=defaults.environment(linked, _environment(linked, url_of(linked, plan.fronts))),
             mounts=defaults.mounts(linked, {"data": DATA}),
             ports=(Port(name="http", number=PORT, publish=linked.publish),),
+            listen=Listen(env={"N8N_LISTEN_ADDRESS": "{address}", "N8N_PORT": "{port}"}),
             health=Health(port=PORT, path="/healthz", start_period=120, tool="wget"),
             after=defaults.used_on_same_host(linked, plan),
             expose=linked.expose,

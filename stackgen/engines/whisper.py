@@ -105,7 +105,7 @@ class _Whisper(WithDeclaredMemory):
     def lower(self, service: PlannedService, plan: Plan) -> "Workload":
         """The official image, which is root's in nothing but its packages."""
         from stackgen.domain.document import Format
-        from stackgen.domain.workload import ConfigFile, Health, Port, Workload
+        from stackgen.domain.workload import ConfigFile, Health, Listen, Port, Workload
 
         linked = service.linked
         return Workload(
@@ -113,7 +113,9 @@ class _Whisper(WithDeclaredMemory):
             engine=self.name,
             image=linked.image or f"{IMAGE}-{'cuda' if linked.gpus else 'cpu'}",
             program="uvicorn",
-            args=("uvicorn", "--factory", "speaches.main:create_app"),
+            entrypoint=("uvicorn",),
+            args=("--factory", "speaches.main:create_app"),
+            listen=Listen(args=("--host", "{address}", "--port", "{port}")),
             env=defaults.environment(linked, _environment(linked)),
             config_files=(
                 ConfigFile(name=ALIASES.name, target=ALIASES, format=Format.JSON, body=_repositories(linked)),

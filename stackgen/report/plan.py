@@ -1,8 +1,10 @@
 """A plan for people: a bar and a table per GPU, hosts, scenarios."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 
+from stackgen.domain.diagnostic import Diagnostic
 from stackgen.domain.footprint import Basis, Memory, Term, TermName
 from stackgen.domain.plan import GpuLedger, Plan, Resident, Verdict
 from stackgen.domain.units import GIB, show_size
@@ -27,6 +29,8 @@ TERMS: tuple[tuple[str, tuple[TermName, ...]], ...] = (
 )
 UNLOCKED = "facts/unlocked"
 """The kind of finding that is shown with the plan, not in the list below it."""
+OVER_BUDGET = "plan/over-budget"
+"""The kind whose ways out are shown with the plan."""
 
 
 def show(plan: Plan, page: Page) -> str:
@@ -41,6 +45,15 @@ def show(plan: Plan, page: Page) -> str:
 
         blocks.append(advice.block(plan, page))
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def beside(plan: Plan) -> tuple[Diagnostic, ...]:
+    """What is left to say of a plan that is shown."""
+    return tuple(
+        replace(found, hint=None) if found.kind == OVER_BUDGET and plan.shortfalls else found
+        for found in plan.diagnostics
+        if found.kind != UNLOCKED
+    )
 
 
 def _head(plan: Plan, page: Page) -> list[str]:

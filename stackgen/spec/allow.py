@@ -83,15 +83,10 @@ def _match(diagnostic: Diagnostic, allowed: Sequence[Allow]) -> int | None:
     must = diagnostic.severity is Severity.ERROR and diagnostic.kind.partition("/")[0] in NEVER
     if must or diagnostic.severity is Severity.NOTE:
         return None
-    place = dotted(diagnostic.path)
+    # Names have dots in them: what begins alike is not below it.
+    places = {None, *(dotted(diagnostic.path[:end]) for end in range(1, len(diagnostic.path) + 1))}
     return next(
-        (
-            index
-            for index, allow in enumerate(allowed)
-            if allow.kind == diagnostic.kind
-            and (allow.at is None or place == allow.at or place.startswith((f"{allow.at}.", f"{allow.at}[")))
-        ),
-        None,
+        (i for i, allow in enumerate(allowed) if allow.kind == diagnostic.kind and allow.at in places), None
     )
 
 

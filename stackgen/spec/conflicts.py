@@ -1,12 +1,14 @@
 """What two parts of a stack cannot both have, and what nothing uses."""
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from stackgen.domain.contracts import Publishes
 from stackgen.domain.diagnostic import Diagnostic, YamlPath, error, warning
 from stackgen.domain.linked import Publication
 from stackgen.domain.stack import Stack
-from stackgen.spec.services import publication
+from stackgen.spec.names import Scope
+from stackgen.spec.services import Options, publication
 
 UNUSED: Final = frozenset({"link/unused-model", "link/unused-volume", "link/unused-host"})
 
@@ -16,30 +18,46 @@ _DEPLOY: Final = ("gitops", "namespace", "gateway", "ingress_class", "secret_sto
 """Keys of `deploy` that nothing but a cluster has a use for."""
 
 
-def check(stack: Stack) -> Iterator[Diagnostic]:
+def check(scope: Scope, options: Mapping[str, Options]) -> Iterator[Diagnostic]:
     """Ports and host names that are taken, then what is unused."""
-    yield from _ports(stack)
+    stack = scope.stack
+    yield from _ports(scope, options)
     yield from _hostnames(stack)
     yield from _unused(stack)
     yield from _unread(stack)
 
 
-def _ports(stack: Stack) -> Iterator[Diagnostic]:
-    taken: dict[str, list[tuple[str, Publication]]] = {}
-    for name, service in stack.services.items():
-        if (wanted := publication(service.publish)) is None:
-            continue
+def _ports(scope: Scope, options: Mapping[str, Options]) -> Iterator[Diagnostic]:
+    taken: dict[str, list[tuple[YamlPath, Publication]]] = {}
+    for name, service in scope.stack.services.items():
         others = taken.setdefault(service.host, [])
-        for other, had in others:
-            if had.collides(wanted) and not _take_turns(stack, name, other):
-                message = f"`{other}` has port {wanted.port} of `{service.host}` already"
-                related = ((("services", other, "publish"), "the other one"),)
-                yield error("link/duplicate-port", ("services", name, "publish"), message, related=related)
-        others.append((name, wanted))
+        for path, wanted in _publications(scope, options, name):
+            for place, had in others:
+                other = str(place[1])
+                if had.collides(wanted) and not _take_turns(scope.stack, name, other):
+                    message = f"`{other}` has port {wanted.port} of `{service.host}` already"
+                    related = ((place, "the other one"),)
+                    yield error("link/duplicate-port", path, message, related=related)
+            others.append((path, wanted))
+
+
+def _publications(
+    scope: Scope, options: Mapping[str, Options], name: str
+) -> Iterator[tuple[YamlPath, Publication]]:
+    """Every port of its host that a service publishes, and where it says so."""
+    service = scope.stack.services[name]
+    if (own := publication(service.publish)) is None:
+        return
+    yield ("services", name, "publish"), own
+    if name not in options or (value := options[name].value) is None:
+        return
+    if isinstance(engine := scope.engines[service.engine], Publishes):
+        for option, found in engine.publications(value, own).items():
+            yield ("services", name, "options", option), found
 
 
 def _take_turns(stack: Stack, one: str, other: str) -> bool:
-    return any({one, other} <= set(group) for group in stack.exclusive)
+    return one != other and any({one, other} <= set(group) for group in stack.exclusive)
 
 
 def _hostnames(stack: Stack) -> Iterator[Diagnostic]:

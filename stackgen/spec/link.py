@@ -36,7 +36,7 @@ def link(
         *references.check_groups(stack),
         *references.check_scenarios(stack),
         *references.check_measured(stack),
-        *conflicts.check(stack),
+        *conflicts.check(scope, options),
         *allow.check(stack),
     )
     if has_errors(found):

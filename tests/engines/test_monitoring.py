@@ -1,6 +1,7 @@
 """Prometheus, Grafana and the DCGM exporter: whom they ask, what they know of the plan, what they warn of."""
 
 import json
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -110,11 +111,31 @@ def test_a_key_goes_from_its_variable_to_a_file_and_nowhere_else(tmp_path: Path)
     assert job["authorization"] == {"credentials_file": "/run/keys/llama"}
     run = yaml.safe_load(one(files, "compose.yaml"))["services"]["prometheus"]
     assert run["environment"] == {"KEY_LLAMA": "${SECRET_LLAMA_KEY:?set it in .env, as .env.example shows}"}
-    shell, flags, script, name = run["entrypoint"]
-    assert (shell, flags, name) == ("/bin/sh", "-ec", "prometheus")
-    assert script.replace("$$", "$") == (
-        'umask 077; printf %s "$KEY_LLAMA" >/run/keys/llama; exec /bin/prometheus "$@"'
+    assert (run["entrypoint"], run["command"][0]) == (["/bin/sh"], "/etc/prometheus/with-keys.sh")
+    assert 'printf %s "$KEY_LLAMA" >/run/keys/llama' in one(files, "with-keys.sh")
+
+
+@pytest.mark.parametrize("platform", ["compose", "systemd"])
+def test_the_key_is_there_when_prometheus_starts(platform: str, tmp_path: Path) -> None:
+    _, files = load(tmp_path, platform=platform)
+    keys, fake = tmp_path / "keys", tmp_path / "prometheus"
+    keys.mkdir()
+    fake.write_text(f'#!/bin/sh\necho "$@" "$(cat {keys}/llama)" "$(stat -c %a {keys}/llama)"\n')
+    fake.chmod(0o755)
+    script = one(files, "with-keys.sh").replace("/run/keys", str(keys))
+    env = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "KEY_LLAMA": "k e$y"}
+    done = subprocess.run(
+        ["sh", "-c", script, "sh", "--flag"], env=env, capture_output=True, text=True, check=True
     )
+    assert done.stdout == "--flag k e$y 600\n"
+
+
+def test_a_plain_unit_starts_the_script_too(tmp_path: Path) -> None:
+    _, files = load(tmp_path, platform="systemd")
+    unit = one(files, "home-prometheus.service")
+    assert "ExecStart=sh /etc/prometheus/with-keys.sh --config.file=/etc/prometheus/prometheus.yml" in unit
+    assert "with-keys.sh:/etc/prometheus/with-keys.sh" in unit
+    assert "TemporaryFileSystem=/run/keys:mode=1777" in unit
 
 
 def test_without_keys_the_image_starts_as_it_does(tmp_path: Path) -> None:

@@ -81,3 +81,9 @@ allow:
   - {kind: plan/x, at: name, reason: it is meant}
 """
     assert {d.kind for d in findings(text)[1]} == {"allow/unused"}
+
+
+def test_a_name_that_only_begins_alike_is_another_one() -> None:
+    found = warning("plan/tight", ("models", "Qwen2.5"), "tight")
+    assert kinds(apply([found], [allow("plan/tight", "models.Qwen2.5")])) == [("plan/tight", "note")]
+    assert ("plan/tight", "warning") in kinds(apply([found], [allow("plan/tight", "models.Qwen2")]))

@@ -42,6 +42,15 @@ def test_a_service_waits_until_its_files_are_there() -> None:
     assert "read_only" not in job["volumes"][0]
 
 
+def test_who_opens_the_file_reads_what_to_do_when_a_download_fails() -> None:
+    def head(deployment: Deployment) -> tuple[str, ...]:
+        documents = {str(d.path): d for d in TARGET.render(deployment).documents}
+        return documents["compose/rig/compose.yaml"].header
+
+    assert "  docker compose logs --follow download-models" in head(replace(home(), downloads=(DOWNLOAD,)))
+    assert not any("logs" in line for line in head(home()))
+
+
 def test_the_script_lies_where_the_job_looks_for_it() -> None:
     paths = {str(d.path) for d in TARGET.render(replace(home(), downloads=(DOWNLOAD,))).documents}
     assert "compose/rig/download-models/download.sh" in paths

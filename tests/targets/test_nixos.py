@@ -12,7 +12,7 @@ from stackgen.domain.document import NixExpr, NixFunction
 from stackgen.domain.linked import Publication, SecretKey
 from stackgen.domain.stack import Volume
 from stackgen.domain.units import GIB
-from stackgen.domain.workload import Deployment, HostDeployment, Mount, Port, ServiceUrl, Workload
+from stackgen.domain.workload import Deployment, HostDeployment, Listen, Mount, Port, ServiceUrl, Workload
 from stackgen.emit import to_text
 from stackgen.targets.nixos import TARGET
 from stackgen.targets.nixos.machine import Machine
@@ -24,6 +24,13 @@ from tests.support.workloads import EVERY_FIELD, SEARCH, deployment, gpu, home, 
 LAN = Publication(port=8080, address="0.0.0.0")  # noqa: S104
 API = workload("api", ports=(Port(name="http", number=8080),))
 CHAT = workload("chat", env={"URL": ServiceUrl(service="api", path="/v1")})
+OLLAMA = workload(
+    "ollama",
+    engine="ollama",
+    program="ollama",
+    ports=(Port(name="http", number=11434),),
+    listen=Listen(env={"OLLAMA_HOST": "{address}:{port}"}),
+)
 NATIVE = workload("plain", image="", program="/opt/plain/serve")
 
 
@@ -279,6 +286,16 @@ class TestPorts:
         found = on_nixos(workload(ports=(port,)))
         assert container(found, "llama")["ports"] == [spec]
         assert body(found)["networking"]["firewall"].get("allowedTCPPorts") == opened
+
+    def test_a_plain_service_listens_to_containers_that_call_it(self) -> None:
+        def host_of(chat: Workload) -> tuple[str, list[int] | None]:
+            module = body(replace(on_nixos(OLLAMA, chat), deploy=Deploy(nixos_modules=["ollama"])))
+            [bridge] = module["networking"]["firewall"]["interfaces"].values()
+            return module["services"]["ollama"]["host"], bridge.get("allowedTCPPorts")
+
+        asks = replace(CHAT, env={"URL": ServiceUrl(service="ollama")})
+        assert host_of(replace(CHAT, env={})) == ("127.0.0.1", None)
+        assert host_of(asks) == ("0.0.0.0", [11434])  # noqa: S104
 
     def test_nothing_maps_those_of_a_plain_service(self) -> None:
         def at(number: int) -> Deployment:

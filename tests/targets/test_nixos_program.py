@@ -206,8 +206,8 @@ def test_modules_of_nixpkgs_run_what_the_stack_asks_them_for(tmp_path: Path) -> 
         "ctx-size": 262144,
     }
     assert services["llama-cpp"]["extraFlags"] == ["--models-max", "1"]
-    # Search and ComfyUI are containers, and come in by their bridge.
-    assert (services["open-webui"]["host"], services["open-webui"]["port"]) == ("0.0.0.0", 3000)  # noqa: S104
+    # Search and ComfyUI are containers, and call nobody.
+    assert (services["open-webui"]["host"], services["open-webui"]["port"]) == ("127.0.0.1", 3000)
     assert services["llama-cpp"]["host"] == "192.168.10.20"
     assert configs["small"]["services"]["ollama"]["port"] == 11434
     for name, config in configs.items():

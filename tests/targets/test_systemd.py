@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stackgen.domain.diagnostic import Diagnostic
+from stackgen.domain.diagnostic import Diagnostic, Severity
 from stackgen.domain.document import UnitArgv, UnitRaw, UnitWords
 from stackgen.domain.linked import Publication, SecretKey
 from stackgen.domain.stack import Volume
@@ -45,6 +45,10 @@ def service(found: Deployment, name: str) -> Any:
 
 def findings(found: Deployment) -> list[Diagnostic]:
     return list(TARGET.render(found).diagnostics)
+
+
+def errors(found: Deployment) -> list[Diagnostic]:
+    return [finding for finding in findings(found) if finding.severity is Severity.ERROR]
 
 
 def test_the_files_of_a_home(request: pytest.FixtureRequest) -> None:
@@ -139,15 +143,15 @@ class TestFindings:
 
     def test_a_port_that_nothing_maps(self) -> None:
         port = Port(name="http", number=80, publish=Publication(port=8080, address="127.0.0.1"))
-        [finding] = findings(on_systemd(replace(PLAIN, ports=(port,))))
+        [finding] = errors(on_systemd(replace(PLAIN, ports=(port,))))
         assert (finding.kind, finding.hint) == ("render/port-mapping", "publish: 80")
 
     def test_a_port_that_two_want(self) -> None:
         port = (Port(name="http", number=80),)
         two = (replace(PLAIN, ports=port), replace(PLAIN, name="other", ports=port))
-        [finding] = findings(on_systemd(*two))
+        [finding] = errors(on_systemd(*two))
         assert (finding.kind, finding.path) == ("render/same-port", ("services", "plain"))
-        assert findings(on_systemd(*(replace(w, exclusive=("gpu",)) for w in two))) == []
+        assert errors(on_systemd(*(replace(w, exclusive=("gpu",)) for w in two))) == []
 
     @pytest.mark.parametrize(
         ("volume", "kind"),

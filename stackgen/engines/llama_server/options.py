@@ -13,7 +13,7 @@ from stackgen.domain.llama import LATEST_BUILD
 from stackgen.domain.plan import Limit
 from stackgen.domain.stack import SecretValue, Service, Strict
 from stackgen.domain.validation import validate
-from stackgen.domain.values import Duration, Name
+from stackgen.domain.values import Duration, ModelId
 from stackgen.engines.llama_server import image, table
 from stackgen.engines.llama_server.image import Backend
 from stackgen.engines.llama_server.keys import properties, read_values
@@ -62,7 +62,7 @@ class ModelKeys(Strict):
         default=[], description="further names under which clients may ask for it"
     )
     load_on_startup: bool = Field(default=False, description="load it when the service starts")
-    draft: Name | None = Field(
+    draft: ModelId | None = Field(
         default=None,
         description="a name under `models`: a small model of the same vocabulary that drafts for it",
     )

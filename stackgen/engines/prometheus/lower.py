@@ -4,7 +4,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from stackgen.domain import engine_defaults as defaults
-from stackgen.domain.document import Format
+from stackgen.domain.document import Format, Template
 from stackgen.domain.linked import SecretKey
 from stackgen.domain.plan import Plan, PlannedService
 from stackgen.domain.workload import ConfigFile, Health, Listen, Port, Workload
@@ -15,6 +15,7 @@ from stackgen.engines.prometheus.watched import KEYS, Watched, watched
 
 IMAGE: Final = "docker.io/prom/prometheus:v3.5.0"
 PORT: Final = 9090
+START: Final = PurePosixPath("/etc/prometheus/with-keys.sh")
 CONFIG: Final = PurePosixPath("/etc/prometheus/prometheus.yml")
 DATA: Final = PurePosixPath("/prometheus")
 
@@ -26,23 +27,24 @@ def workload(service: PlannedService, plan: Plan) -> Workload:
     found = watched(linked, plan)
     keys = {one.service.name: one for one in found if one.key}
     bodies = {CONFIG: config(options, found), RULES: rules(options, found, plan)}
+    files = [
+        ConfigFile(name=at.name, target=at, format=Format.YAML, body=body) for at, body in bodies.items()
+    ]
     return Workload(
         name=linked.name,
         engine=linked.engine,
         image=linked.image or IMAGE,
-        program="prometheus",
-        entrypoint=_with_keys(list(keys.values())) if keys else (),
+        program="sh" if keys else "prometheus",
+        entrypoint=("/bin/sh",) if keys else (),
         args=(
+            *([str(START)] if keys else []),
             f"--config.file={CONFIG}",
             f"--storage.tsdb.path={DATA}",
             f"--storage.tsdb.retention.time={options.retention}s",
             *([f"--storage.tsdb.retention.size={options.retention_size}B"] if options.retention_size else []),
         ),
         env=defaults.environment(linked, _keys(keys)),
-        config_files=tuple(
-            ConfigFile(name=file.name, target=file, format=Format.YAML, body=body)
-            for file, body in bodies.items()
-        ),
+        config_files=(*files, _start(keys)) if keys else tuple(files),
         mounts=defaults.mounts(linked, {"data": DATA}),
         ports=(Port(name="http", number=PORT, publish=linked.publish),),
         health=Health(port=PORT, path="/-/healthy", start_period=60, tool="wget"),
@@ -56,7 +58,8 @@ def _keys(watched: dict[str, Watched]) -> dict[str, SecretKey]:
     return {one.variable: one.key for one in watched.values() if one.key}
 
 
-def _with_keys(watched: list[Watched]) -> tuple[str, ...]:
-    """Prometheus reads keys from files only, and secrets come as variables: a shell puts them there."""
-    files = "; ".join(f'printf %s "${one.variable}" >{one.key_file}' for one in watched)
-    return ("/bin/sh", "-ec", f'umask 077; {files}; exec /bin/prometheus "$@"', "prometheus")
+def _start(watched: dict[str, Watched]) -> ConfigFile:
+    """Prometheus reads keys from files only, and secrets come as variables: a script puts them there."""
+    keys = tuple((one.variable, str(one.key_file)) for one in watched.values())
+    body = Template("prometheus/with-keys.sh", (("keys", keys),))
+    return ConfigFile(name=START.name, target=START, format=Format.SHELL, body=body)

@@ -9,7 +9,7 @@ from stackgen.domain.linked import LinkedService, LinkedUse
 from stackgen.domain.lock import home_of
 from stackgen.domain.plan import Plan, PlannedService
 from stackgen.domain.units import GIB
-from stackgen.domain.workload import EnvValue, GroupFact, Health, Port, Workers, Workload
+from stackgen.domain.workload import EnvValue, GroupFact, Health, Listen, Port, Workers, Workload
 from stackgen.engines.vllm.options import IMAGE, VllmOptions, limits, split
 
 PORT: Final = 8000
@@ -38,6 +38,7 @@ def workload(planned: PlannedService, plan: Plan, start: int) -> Workload:
         gpus=service.gpus,
         workers=_workers(service, volume),
         ports=(Port(name="http", number=PORT, publish=service.publish),),
+        listen=Listen(args=("--host", "{address}", "--port", "{port}")),
         # /health answers only once the weights are loaded.
         health=Health(port=PORT, path="/health", start_period=start, tool="python3"),
         expose=service.expose,

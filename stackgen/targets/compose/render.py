@@ -27,7 +27,7 @@ def _documents(project: Project) -> Iterator[Document]:
     yield Document(
         path=project.folder / "compose.yaml",
         format=Format.YAML,
-        header=(project.origin, *_how_to_switch(project)),
+        header=(project.origin, *_how_to_download(project), *_how_to_switch(project)),
         body=interpolable(_body(project)),
     )
     for workload in (*project.workloads, *project.jobs):
@@ -50,6 +50,14 @@ def _environment_files(project: Project) -> Iterator[Document]:
         body=dict.fromkeys(users, ""),
     )
     yield Document(path=project.folder / ".gitignore", format=Format.TEXT, body=Template("compose/gitignore"))
+
+
+def _how_to_download(project: Project) -> Iterator[str]:
+    if project.jobs:
+        yield "`up -d` waits until all weights are there, for hours the first time. How far it is, or why it failed:"
+        yield f"  docker compose logs --follow {' '.join(job.name for job in project.jobs)}"
+        yield "After a download that failed or was cut off, what needs it is not started, not even at the next"
+        yield "boot; the same `up -d` goes on where it stopped."
 
 
 def _how_to_switch(project: Project) -> Iterator[str]:

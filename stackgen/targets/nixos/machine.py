@@ -8,7 +8,7 @@ from typing import Final
 
 from stackgen.domain.document import NixExpr
 from stackgen.domain.listening import LOOPBACK, published_address
-from stackgen.domain.reach import Place, UrlOf, by_name
+from stackgen.domain.reach import Place, UrlOf, by_name, urls
 from stackgen.domain.unit_host import UnitHost, beside, on_the_host, shortened
 from stackgen.domain.workload import ConfigFile, HostDeployment, ServiceUrl, Workload
 from stackgen.emit.nix import string
@@ -33,9 +33,14 @@ def address_of(host: HostDeployment, workload: Workload) -> str | None:
     if host.host.platform != "nixos" or not is_native(workload):
         return None
     address = published_address(host, workload)
-    beside_containers = not all(map(is_native, host.workloads))
     # Containers come in by their bridge; the firewall keeps everybody else out.
-    return "0.0.0.0" if beside_containers and address == LOOPBACK else address  # noqa: S104
+    return "0.0.0.0" if address == LOOPBACK and workload.name in called_by_containers(host) else address  # noqa: S104
+
+
+def called_by_containers(host: HostDeployment) -> frozenset[str]:
+    """The services whose address a container of this host is given."""
+    containers = (workload for workload in host.workloads if not is_native(workload))
+    return frozenset(url.service for container in containers for url in urls(container))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,7 +8,7 @@ from stackgen.domain.workload import Workload
 from stackgen.emit import shell
 from stackgen.targets.nixos.container import container
 from stackgen.targets.nixos.download import download
-from stackgen.targets.nixos.machine import Machine, is_native
+from stackgen.targets.nixos.machine import Machine, called_by_containers, is_native
 from stackgen.targets.nixos.modules import around_module, by_module
 from stackgen.targets.nixos.native import native
 from stackgen.targets.nixos.secrets import sops
@@ -93,9 +93,10 @@ def _networking(machine: Machine) -> dict[str, Any]:
         for port in w.ports
         if port.publish and not port.publish.loopback
     }
-    native_ports = {port.number for w in machine.workloads if is_native(w) for port in w.ports}
-    # Containers ask Podman's name server on their bridge, and may call the native services.
-    bridge = present({"allowedUDPPorts": [53], "allowedTCPPorts": sorted(native_ports)})
+    called = called_by_containers(machine.host)
+    ports = {w.ports[0].number for w in machine.workloads if w.name in called and is_native(w) and w.ports}
+    # Containers ask Podman's name server on their bridge, and call some of the native services.
+    bridge = present({"allowedUDPPorts": [53], "allowedTCPPorts": sorted(ports)})
     interfaces = {machine.bridge: bridge} if machine.containers else {}
     firewall = present({"allowedTCPPorts": sorted(published), "interfaces": interfaces})
     return present({"firewall": firewall})

@@ -3,7 +3,15 @@
 from collections.abc import Iterator
 
 from stackgen.domain.diagnostic import Diagnostic, error
-from stackgen.domain.host_findings import is_binary, mount_options, no_owner, paths, port_mapping, same_port
+from stackgen.domain.host_findings import (
+    is_binary,
+    listens_everywhere,
+    mount_options,
+    no_owner,
+    paths,
+    port_mapping,
+    same_port,
+)
 from stackgen.domain.target_defaults import (
     VISIBLE_DEVICES,
     after_elsewhere,
@@ -27,6 +35,7 @@ def findings(box: Box) -> Iterator[Diagnostic]:
         yield from unreserved(workload, {"ram": workload.memory_request})
         yield from after_elsewhere(workload, box)
         yield from port_mapping(workload)
+        yield from listens_everywhere(workload)
         yield from no_owner(workload)
         yield from _program(workload)
         for vendor in sorted({gpu.vendor for gpu in workload.gpus} - VISIBLE_DEVICES.keys()):
