@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 from stackgen import registry
 from stackgen.domain.diagnostic import Diagnostic, StackError, error, has_errors
-from stackgen.domain.plan import Plan, Verdict
+from stackgen.domain.plan import Plan, PlannedService, Verdict
 from stackgen.domain.source import Source
 
 if TYPE_CHECKING:
     from stackgen.domain.document import Document
-    from stackgen.domain.workload import Deployment
+    from stackgen.domain.workload import Deployment, Workload
     from stackgen.io.tree import RenderedFile
 
 
@@ -99,22 +99,24 @@ def deploy(planned: Plan, source_name: str) -> "Deployment":
     found = fronts(planned.stack.services, planned.interfaces, routed, scheme)
     planned = replace(planned, fronts=found)
 
+    def lowered(service: PlannedService) -> "Workload":
+        workload = engines[service.linked.engine].lower(service, planned)
+        return replace(
+            workload,
+            watches=service.demand.watches,
+            user=service.linked.user or workload.user,
+            memory_request=service.linked.ram.request,
+            memory_limit=service.linked.ram.limit,
+            cpu_request=service.linked.cpus.request,
+            cpu_limit=service.linked.cpus.limit,
+            exclusive=tuple(g for g, members in groups if service.linked.name in members),
+        )
+
     def host(name: str) -> HostDeployment:
         services = [s for s in planned.services.values() if s.linked.host.name == name]
         return HostDeployment(
             host=planned.stack.hosts[name],
-            workloads=tuple(
-                replace(
-                    engines[s.linked.engine].lower(s, planned),
-                    watches=s.demand.watches,
-                    exclusive=tuple(g for g, members in groups if s.linked.name in members),
-                    memory_request=s.linked.ram.request,
-                    memory_limit=s.linked.ram.limit,
-                    cpu_request=s.linked.cpus.request,
-                    cpu_limit=s.linked.cpus.limit,
-                )
-                for s in services
-            ),
+            workloads=tuple(map(lowered, services)),
         )
 
     return Deployment(

@@ -107,6 +107,20 @@ def more_threads(service: LinkedService, threads: int | None) -> tuple[str, int]
     return f"{count}, and may take {show_cpus(limit)} CPUs", max(1, limit // 1000)
 
 
+def own_user(service: LinkedService, image: str, user: str) -> str | None:
+    """The user of an engine's usual image, said aloud, so that a new volume can be made his; None for other images."""
+    if service.image is None:
+        return user
+    same = _repository(service.image)[-2:] == _repository(image)[-2:]
+    return user if same and "distroless" not in service.image else None
+
+
+def _repository(image: str) -> list[str]:
+    """The parts of an image's name, without its tag and digest."""
+    name, _, tag = image.partition("@")[0].rpartition(":")
+    return (image.partition("@")[0] if not name or "/" in tag else name).split("/")
+
+
 def mounts(
     service: LinkedService, targets: Mapping[str, PurePosixPath], read_only: frozenset[str] = frozenset()
 ) -> "tuple[Mount, ...]":

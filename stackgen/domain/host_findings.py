@@ -49,7 +49,7 @@ def no_owner(workload: Workload) -> Iterator[Diagnostic]:
             "render/no-owner",
             workload.path,
             f"`{workload.name}` runs as a user that owns nothing, and can write only to its volumes",
-            "options: {user: '1000:100'} for a program in a folder of that user",
+            "user: '1000:100' for a program in a folder of that user",
         )
 
 

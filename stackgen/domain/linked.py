@@ -194,6 +194,8 @@ class LinkedService:
     declared: tuple[int, int] | None = None
     ram: Bounds = UNBOUNDED
     cpus: Bounds = UNBOUNDED
+    user: str | None = None
+    """uid or uid:gid."""
     workers: tuple[LinkedHost, ...] = ()
     """Further hosts that it spreads over, with GPUs of the same indexes on each."""
 

@@ -188,6 +188,14 @@ class Service(Strict):
     )
     ram: RamBudget = Field(default=None, description="main memory that it takes at most")
     cpus: CpuBudget = Field(default=None, description="CPUs that it gets at most")
+    user: (
+        Annotated[
+            str,
+            Field(pattern=r"^\d+(:\d+)?$"),
+            Form('numbers in quotes, such as "1000" or "1000:1000"'),
+        ]
+        | None
+    ) = Field(default=None, description="uid or uid:gid to run as; the image's own unless told")
 
 
 class Volume(Strict):

@@ -17,6 +17,7 @@ DEVICE_NODES: Final[Mapping[str, tuple[str, ...]]] = {"amd": ("/dev/kfd", "/dev/
 """What a program needs to reach the GPUs of a vendor: all of them, for these nodes know no indexes."""
 
 _RESERVED: Final[Mapping[str, str]] = {"ram": "main memory", "cpus": "CPU time"}
+_ROOTS_HOME: Final = PurePosixPath("/root")
 
 
 def present(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -146,6 +147,28 @@ def unreserved(workload: Workload, requests: Mapping[str, int | None]) -> Iterat
                 f"nothing here keeps {_RESERVED[key]} free for `{workload.name}`: it starts, whatever is left",
                 "leave `request` out, for `limit` counts alone; or `platform: kubernetes`, which schedules by it",
             )
+
+
+def container_user(workload: Workload) -> Iterator[Diagnostic]:
+    """What a container's user may not do: enter root's home, or open the device nodes of some vendors."""
+    if workload.user is None or workload.user.partition(":")[0] == "0":
+        return
+    path = (*workload.path, "user")
+    folders = (*(mount.target for mount in workload.mounts), *workload.writable)
+    if kept := sorted(folder for folder in folders if _ROOTS_HOME in (folder, *folder.parents)):
+        yield error(
+            "render/roots-home",
+            path,
+            f"`{workload.name}` runs as {workload.user}, and keeps files in {kept[0]}, where only root may go",
+            "leave `user` out",
+        )
+    for vendor in sorted({gpu.vendor for gpu in workload.gpus} & DEVICE_NODES.keys()):
+        yield warning(
+            "render/gpu-group",
+            path,
+            f"it runs as {workload.user}, who may not be allowed to open {DEVICE_NODES[vendor][-1]}",
+            "open the device nodes of the GPU to that user, with a udev rule on the host",
+        )
 
 
 def after_elsewhere(workload: Workload, site: Site) -> Iterator[Diagnostic]:

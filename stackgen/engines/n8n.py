@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from stackgen.domain.workload import EnvValue, Workload
 
 IMAGE: Final = "docker.io/n8nio/n8n:2.41.3"
+USER: Final = "1000:1000"
+"""Of its image."""
 PORT: Final = 5678
 DATA: Final = PurePosixPath("/home/node/.n8n")
 
@@ -125,6 +127,7 @@ class _N8n(WithoutModels):
             expose=linked.expose,
             gpus=linked.gpus,
             read_only_root=False,
+            user=defaults.own_user(linked, IMAGE, USER),
         )
 
 

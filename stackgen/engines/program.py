@@ -73,9 +73,6 @@ class ProgramOptions(Strict):
     writable: list[_Folder] = Field(
         default=[], description="folders that it writes to and nobody keeps, when the rest is read-only"
     )
-    user: Annotated[str, Field(pattern=r"^\d+(:\d+)?$")] | None = Field(
-        default=None, description="uid or uid:gid to run as"
-    )
     shm_size: Size | None = Field(default=None, description="size of /dev/shm, as PyTorch's workers need it")
     stop_grace: Duration = Field(default=30, description="how long it may take to stop")
 
@@ -149,7 +146,6 @@ class _Program(WithParts):
             read_only_root=options.read_only_root,
             writable=tuple(map(PurePosixPath, options.writable)),
             capabilities=tuple(options.capabilities),
-            user=options.user,
         )
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from stackgen.domain.workload import Workload
 
 IMAGE: Final = "docker.io/searxng/searxng:2026.9.1-18af21159"
+USER: Final = "977:977"
+"""Of its image, which begins as root and has no need to."""
 PORT: Final = 8080
 SETTINGS: Final = PurePosixPath("/etc/searxng/settings.yml")
 CACHE: Final = PurePosixPath("/var/cache/searxng")
@@ -98,6 +100,8 @@ class _Searxng(WithoutModels):
             health=Health(port=PORT, path="/healthz", start_period=30, tool="wget"),
             expose=linked.expose,
             writable=(CACHE,),
+            # As root it has filled volumes that its own user could not write to.
+            user=None if linked.volumes else defaults.own_user(linked, IMAGE, USER),
         )
 
 

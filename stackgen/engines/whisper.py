@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from stackgen.domain.workload import EnvValue, Workload
 
 IMAGE: Final = "ghcr.io/speaches-ai/speaches:0.9.0-rc.3"
+USER: Final = "1000:1000"
+"""Of its image."""
 PORT: Final = 8000
 _HOME: Final = PurePosixPath("/home/ubuntu")
 CACHE: Final = _HOME / ".cache/huggingface/hub"
@@ -127,6 +129,7 @@ class _Whisper(WithDeclaredMemory):
             health=Health(port=PORT, path="/health", start_period=1800),
             expose=linked.expose,
             read_only_root=False,
+            user=defaults.own_user(linked, IMAGE, USER),
         )
 
 

@@ -204,6 +204,7 @@ def _link(
         declared=_declared(service.vram),
         ram=bounds(service.ram),
         cpus=bounds(service.cpus),
+        user=service.user,
         workers=tuple(hosts[worker] for worker in service.workers),
     )
 

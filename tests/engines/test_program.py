@@ -27,7 +27,6 @@ options:
   urls: {LLAMA_URL: {service: llama, path: /v1}}
   args: [start]
   read_only: [/files]
-  user: "1000:1000"
   shm_size: 64MiB
   stop_grace: 1m
 """
@@ -56,7 +55,7 @@ def test_everything_that_is_said_is_run() -> None:
     assert run.health == Health(port=5678, path="/healthz", tool="wget", start_period=90)
     assert run.after == ("llama", "orchestrator")
     assert (run.memory_limit, run.shm_size, run.stop_grace) == (2 * GIB, 64 * MIB, 60)
-    assert (run.user, run.read_only_root) == ("1000:1000", False)
+    assert run.read_only_root is False
 
 
 def test_it_waits_only_for_what_runs_beside_it() -> None:

@@ -222,7 +222,7 @@ class TestGpus:
     def test_a_user_that_may_not_open_the_nodes_is_warned_of(self) -> None:
         card = gpu(0, vendor="amd")
         [finding] = findings(deployment(workload(gpus=(card,), user="1000:1000"), on=host(gpus=(card,))))
-        assert (finding.kind, finding.severity) == ("compose/gpu-group", Severity.WARNING)
+        assert (finding.kind, finding.severity) == ("render/gpu-group", Severity.WARNING)
 
 
 class TestOrder:

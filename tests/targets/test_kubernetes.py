@@ -236,10 +236,45 @@ class TestPods:
         assert found["automountServiceAccountToken"] is False
         assert found["enableServiceLinks"] is False
         assert found["securityContext"]["runAsNonRoot"] is True
-        assert found["securityContext"]["fsGroup"] == 100
         closed = found["containers"][0]["securityContext"]
         assert closed["capabilities"] == {"drop": ["ALL"]}
         assert closed["readOnlyRootFilesystem"] is True
+
+    @pytest.mark.parametrize(
+        ("volumes", "group"), [(("data",), 100), (("images",), 100), (("data", "models"), None), ((), None)]
+    )
+    def test_new_volumes_become_the_users_but_for_shares(
+        self, volumes: tuple[str, ...], group: int | None
+    ) -> None:
+        mounts = tuple(Mount(volume=name, target=PurePosixPath("/mnt", name)) for name in volumes)
+        found = pod(in_cluster(workload(user="1000:100", mounts=mounts)))["securityContext"]
+        assert (found["runAsUser"], found["runAsGroup"], found.get("fsGroup")) == (1000, 100, group)
+
+    @pytest.mark.parametrize(
+        ("users", "more", "level"),
+        [
+            (("1000", "977:977"), {}, "restricted"),
+            (("1000", None), {}, "baseline"),
+            (("1000", "0:0"), {}, "baseline"),
+            (("1000", "1000"), {"capabilities": ("CHOWN",)}, "baseline"),
+            (("1000", "1000"), {"lock_memory": True}, "privileged"),
+        ],
+    )
+    def test_the_namespace_is_as_strict_as_its_pods_allow(
+        self, users: tuple[str | None, ...], more: Any, level: str
+    ) -> None:
+        pods = [workload(f"pod-{index}", user=user, **more) for index, user in enumerate(users)]
+        (space,) = objects(in_cluster(*pods), "Namespace").values()
+        assert space["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == level
+
+    def test_downloads_are_roots(self) -> None:
+        found = cluster_home()
+        hosts = (
+            replace(h, workloads=tuple(replace(w, user="1", lock_memory=False) for w in h.workloads))
+            for h in found.hosts
+        )
+        (space,) = objects(replace(found, hosts=tuple(hosts)), "Namespace").values()
+        assert space["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "baseline"
 
     def test_they_keep_to_their_node(self) -> None:
         there = host("gpu-1", platform="kubernetes", node="talos-7")

@@ -13,6 +13,8 @@ from stackgen.engines.grafana.dashboard import SOURCE, dashboard
 from stackgen.engines.grafana.options import GrafanaOptions
 
 IMAGE: Final = "docker.io/grafana/grafana:12.1.1"
+USER: Final = "472:472"
+"""Of its image."""
 PORT: Final = 3000
 DATA: Final = PurePosixPath("/var/lib/grafana")
 PROVISIONING: Final = PurePosixPath("/etc/grafana/provisioning")
@@ -41,6 +43,7 @@ def workload(service: PlannedService, plan: Plan) -> Workload:
         after=defaults.used_on_same_host(linked, plan),
         expose=linked.expose,
         writable=(DATA,),
+        user=defaults.own_user(linked, IMAGE, USER),
         listen=Listen(env={"GF_SERVER_HTTP_ADDR": "{address}", "GF_SERVER_HTTP_PORT": "{port}"}),
     )
 

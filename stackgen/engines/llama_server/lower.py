@@ -62,7 +62,8 @@ def _router(planned: PlannedService, plan: Plan) -> Workload:
         offline=True,
         lock_memory=any(_locks_memory(c.values) for c in cases),
         stop_grace=20 + max((c.number("stop-timeout", _CHILD_STOPS) for c in cases), default=_CHILD_STOPS),
-        writable=(PurePosixPath("/tmp"), PurePosixPath("/root/.cache")),  # noqa: S108  inside the container
+        # Who is not root has no way into root's home; nothing is kept there but what llama-server itself downloads.
+        writable=(PurePosixPath("/tmp"), *(() if service.user else (PurePosixPath("/root/.cache"),))),  # noqa: S108
     )
 
 

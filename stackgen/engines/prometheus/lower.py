@@ -14,6 +14,8 @@ from stackgen.engines.prometheus.rules import rules
 from stackgen.engines.prometheus.watched import KEYS, Watched, watched
 
 IMAGE: Final = "docker.io/prom/prometheus:v3.5.0"
+USER: Final = "65534:65534"
+"""Of its image."""
 PORT: Final = 9090
 START: Final = PurePosixPath("/etc/prometheus/with-keys.sh")
 CONFIG: Final = PurePosixPath("/etc/prometheus/prometheus.yml")
@@ -50,6 +52,7 @@ def workload(service: PlannedService, plan: Plan) -> Workload:
         health=Health(port=PORT, path="/-/healthy", start_period=60, tool="wget"),
         expose=linked.expose,
         writable=(DATA, *([KEYS] if keys else [])),
+        user=defaults.own_user(linked, IMAGE, USER),
         listen=Listen(args=("--web.listen-address={address}:{port}",)),
     )
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from stackgen.domain.diagnostic import Diagnostic, error, warning
+from stackgen.domain.diagnostic import Diagnostic, error
 from stackgen.domain.host_findings import mount_options
 from stackgen.domain.target_defaults import (
-    DEVICE_NODES,
     after_elsewhere,
+    container_user,
     exposed,
     gpus_left_out,
     spread,
@@ -28,6 +28,7 @@ def findings(project: Project) -> Iterator[Diagnostic]:
         yield from unreserved(workload, {"ram": workload.memory_request, "cpus": workload.cpu_request})
         yield from _more_cpus(workload, project)
         yield from _gpus(workload, project)
+        yield from container_user(workload)
         yield from after_elsewhere(workload, project)
     yield from _same_variable(project)
     yield from _same_profile(project)
@@ -61,13 +62,6 @@ def _gpus(workload: Workload, project: Project) -> Iterator[Diagnostic]:
         if vendor == "nvidia":
             return
         yield from gpus_left_out(workload, project, vendor)
-        if workload.user is not None and vendor in DEVICE_NODES:
-            yield warning(
-                "compose/gpu-group",
-                path,
-                f"it runs as {workload.user}, who may not be allowed to open {DEVICE_NODES[vendor][-1]}",
-                "open the device nodes of the GPU to that user, with a udev rule on the host",
-            )
 
 
 def _same_variable(project: Project) -> Iterator[Diagnostic]:

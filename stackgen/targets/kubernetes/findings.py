@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from stackgen.domain.diagnostic import Diagnostic, error, warning
 from stackgen.domain.linked import LinkedGpu, LinkedHost
-from stackgen.domain.target_defaults import after_elsewhere, of_vendor, unreachable
+from stackgen.domain.target_defaults import after_elsewhere, container_user, of_vendor, unreachable
 from stackgen.domain.wording import one_of
 from stackgen.domain.workload import Workload
 from stackgen.targets.kubernetes import kserve, storage
@@ -23,6 +23,7 @@ def findings(cluster: Cluster) -> Iterator[Diagnostic]:
         yield from _workers(workload, cluster)
         yield from kserve.findings(workload, cluster)
         yield from _gpus(workload, cluster)
+        yield from container_user(workload)
         yield from _published(workload)
     yield from _sharing(cluster)
     yield from _volumes(cluster)

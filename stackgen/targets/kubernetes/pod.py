@@ -47,7 +47,7 @@ def template(
                     for resource in sorted(set(map(gpu_resource, workload.gpus)))
                 ],
                 "terminationGracePeriodSeconds": workload.stop_grace,
-                "securityContext": _identity(workload),
+                "securityContext": _identity(workload, cluster),
                 "initContainers": list(_waiting(workload, cluster)),
                 "containers": [container(workload, cluster, args)],
                 "resourceClaims": [
@@ -141,14 +141,14 @@ def _where(hosts: Sequence[LinkedHost], selector: Mapping[str, str]) -> dict[str
     }
 
 
-def _identity(workload: Workload) -> dict[str, Any]:
+def _identity(workload: Workload, cluster: Cluster) -> dict[str, Any]:
     user, _, group = (workload.user or "").partition(":")
-    own = {"runAsUser": int(user), "runAsNonRoot": user != "0"} if user else {}
-    shared = (
-        {"runAsGroup": int(group), "fsGroup": int(group), "fsGroupChangePolicy": "OnRootMismatch"}
-        if group
-        else {}
-    )
+    own = {"runAsUser": int(user), "runAsNonRoot": int(user) != 0} if user else {}
+    shared: dict[str, Any] = {"runAsGroup": int(group)} if group else {}
+    # A new volume is root's. On a share, the server may forbid its owner to be changed, and then no pod starts.
+    on_shares = any(cluster.deployment.volumes[mount.volume].nfs for mount in workload.mounts)
+    if group and workload.mounts and not on_shares:
+        shared |= {"fsGroup": int(group), "fsGroupChangePolicy": "OnRootMismatch"}
     return own | shared | {"seccompProfile": {"type": "RuntimeDefault"}}
 
 

@@ -67,10 +67,18 @@ def _shared(found: Cluster) -> Iterator[Document]:
 def _namespace(found: Cluster) -> dict[str, Any]:
     meta = found.meta(found.namespace, annotations=found.stays)
     del meta["namespace"]
-    # What goes beyond the usual capabilities is not allowed at this level.
-    open_ = any(set(capabilities(workload)) - _BASELINE for workload in found.workloads)
-    meta["labels"]["pod-security.kubernetes.io/enforce"] = "privileged" if open_ else "baseline"
+    meta["labels"]["pod-security.kubernetes.io/enforce"] = _level(found)
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": meta}
+
+
+def _level(found: Cluster) -> str:
+    """The strictest level of the pod security standards at which all pods are let in."""
+    kept = {capability for workload in found.workloads for capability in capabilities(workload)}
+    # Downloads are root's.
+    roots = found.downloads or any((w.user or "0").partition(":")[0] == "0" for w in found.workloads)
+    if not roots and kept <= {"NET_BIND_SERVICE"}:
+        return "restricted"
+    return "baseline" if kept <= _BASELINE else "privileged"
 
 
 _BASELINE: Final = frozenset(

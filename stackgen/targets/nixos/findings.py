@@ -9,6 +9,7 @@ from stackgen.domain.host_findings import mount_options, no_owner, paths, port_m
 from stackgen.domain.target_defaults import (
     VISIBLE_DEVICES,
     after_elsewhere,
+    container_user,
     exposed,
     gpus_left_out,
     spread,
@@ -35,6 +36,8 @@ def findings(machine: Machine) -> Iterator[Diagnostic]:
             yield from _module(workload, machine)
         elif is_native(workload):
             yield from _native(workload)
+        else:
+            yield from container_user(workload)
     yield from same_port([w for w in machine.workloads if is_native(w)])
     yield from paths(machine)
     yield from mount_options(machine, "fileSystems")

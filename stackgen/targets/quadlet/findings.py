@@ -7,6 +7,7 @@ from stackgen.domain.host_findings import mount_options, paths
 from stackgen.domain.target_defaults import (
     VISIBLE_DEVICES,
     after_elsewhere,
+    container_user,
     exposed,
     gpus_left_out,
     spread,
@@ -26,6 +27,7 @@ def findings(host: PodHost) -> Iterator[Diagnostic]:
         yield from unreserved(workload, {"ram": workload.memory_request})
         yield from after_elsewhere(workload, host)
         yield from _container(workload)
+        yield from container_user(workload)
         for vendor in sorted({gpu.vendor for gpu in workload.gpus} - VISIBLE_DEVICES.keys()):
             yield from gpus_left_out(workload, host, vendor)
     yield from paths(host)
