@@ -102,7 +102,11 @@ class TestWhereAProgramRuns:
 
     @pytest.mark.parametrize(
         "field",
-        [f.name for f in fields(Workload) if f.name not in ("image", "entrypoint", "expose", "offline")],
+        [
+            f.name
+            for f in fields(Workload)
+            if f.name not in ("image", "entrypoint", "expose", "offline", "watches")
+        ],
     )
     def test_a_plain_service_answers_every_field(self, field: str) -> None:
         """Conformance looks at containers; this is the other half."""
