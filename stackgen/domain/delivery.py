@@ -42,6 +42,14 @@ class Repository(Strict):
     source: NodeName = Field(default="flux-system", description="name of Flux's GitRepository")
 
 
+class Chart(Strict):
+    """A service that Helm installs by a chart."""
+
+    version: Annotated[str, Field(pattern=r"^\d{1,6}\.\d{1,6}\.\d{1,6}$"), Form("such as 1.77.0")] | None = (
+        Field(default=None, description="of the chart; one whose values are known unless told")
+    )
+
+
 class Cluster(Strict):
     """What is installed in a Kubernetes cluster."""
 
@@ -66,6 +74,9 @@ class Cluster(Strict):
     )
     multi_node: Literal["leader-worker-set", "kserve"] = Field(
         default="leader-worker-set", description="who runs a service that has `workers`"
+    )
+    charts: dict[Name, Chart] = Field(
+        default={}, description="services that Helm installs by a chart, in place of a Deployment of our own"
     )
 
 

@@ -12,8 +12,15 @@ import jsonschema
 SCHEMAS = Path(__file__).parents[1] / "crds"
 KINDS = frozenset(
     {
-        *("Application", "CiliumNetworkPolicy", "ExternalSecret", "HTTPRoute", "Kustomization"),
-        *("LLMInferenceService", "LLMInferenceServiceConfig", "LeaderWorkerSet"),
+        *(
+            "Application",
+            "CiliumNetworkPolicy",
+            "ExternalSecret",
+            "HTTPRoute",
+            "HelmRelease",
+            "HelmRepository",
+        ),
+        *("Kustomization", "LLMInferenceService", "LLMInferenceServiceConfig", "LeaderWorkerSet"),
     }
 )
 """The kinds that have a schema here."""

@@ -205,10 +205,13 @@ class _Checked:
         for container in containers:
             if {claim["name"] for claim in container.get("resources", {}).get("claims", [])} - claims:
                 yield "a claim of a container that the pod lacks"
+        account = self.by_kind.get("ServiceAccount", {}).get(spec.get("serviceAccountName", ""), {})
+        if "serviceAccountName" in spec and not account:
+            yield f"no ServiceAccount {spec['serviceAccountName']}"
         priority = spec.get("priorityClassName")
         if priority and priority not in self.by_kind.get("PriorityClass", {}):
             yield f"no PriorityClass {priority}"
-        if spec.get("automountServiceAccountToken") is not False:
+        if {**account, **spec}.get("automountServiceAccountToken") is not False:
             yield "a token of the service account"
 
     def _source(self, volume: Object) -> Iterator[str]:
@@ -350,12 +353,14 @@ def _with_rank(labels: Mapping[str, str]) -> dict[str, str]:
     return {**labels, "leaderworkerset.sigs.k8s.io/worker-index": "0"}
 
 
-def _opens(template: Object, port: int) -> bool:
-    return any(p["containerPort"] == port for c in template["spec"]["containers"] for p in c.get("ports", []))
+def _opens(template: Object, port: int | str) -> bool:
+    opened = [p for c in template["spec"]["containers"] for p in c.get("ports", [])]
+    return any(port in (p["containerPort"], p.get("name")) for p in opened)
 
 
 def _quantity(text: object) -> Iterator[str]:
-    if not isinstance(text, str) or not _QUANTITY.fullmatch(text):
+    # An API server reads a whole number as its text.
+    if not isinstance(text, int | str) or not _QUANTITY.fullmatch(str(text)):
         yield f"quantity {text!r}"
 
 
@@ -363,7 +368,8 @@ def _resources(resources: Object) -> Iterator[str]:
     limits, requests = resources.get("limits", {}), resources.get("requests", {})
     for name, value in (*limits.items(), *requests.items()):
         yield from _quantity(value)
-        if "/" in name and (not str(value).isdigit() or limits.get(name) != requests.get(name)):
+        # What is only limited is requested as well.
+        if "/" in name and (not str(value).isdigit() or limits.get(name) != requests.get(name, value)):
             yield f"{name}: {value} is no number of whole cards, or not what is requested"
 
 

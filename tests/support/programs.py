@@ -86,6 +86,7 @@ _PROGRAMS: dict[str, tuple[Callable[[], str | None], str]] = {
         "scripts/setup dev, or name one that has prometheus-client beside it with LITELLM=…/bin/litellm",
     ),
     "kubectl": (_beside_python("kubectl", _on_path("kubectl")), "scripts/setup dev"),
+    "helm": (_beside_python("helm", _on_path("helm")), "scripts/setup dev"),
     "kubernetes-validate": (
         _beside_python("kubernetes-validate", _on_path("kubernetes-validate")),
         "pip install kubernetes-validate",

@@ -703,7 +703,11 @@ def of_kind(stream: list[Any], kind: str) -> Any:
 
 
 def first_container(stream: list[Any]) -> Any:
-    return of_kind(stream, "Deployment")["spec"]["template"]["spec"]["containers"][0]
+    return pod_spec(stream)["containers"][0]
+
+
+def pod_spec(stream: list[Any]) -> Any:
+    return of_kind(stream, "Deployment")["spec"]["template"]["spec"]
 
 
 @pytest.mark.parametrize(
@@ -716,6 +720,8 @@ def first_container(stream: list[Any]) -> Any:
         (lambda s: of_kind(s, "Deployment")["metadata"]["labels"].update(x="a b"), "label x"),
         (lambda s: of_kind(s, "Deployment")["spec"]["selector"]["matchLabels"].update(x="y"), "selector"),
         (lambda s: of_kind(s, "Deployment")["spec"].pop("strategy"), "no Recreate"),
+        (lambda s: pod_spec(s).pop("automountServiceAccountToken"), "a token"),
+        (lambda s: pod_spec(s).update(serviceAccountName="x"), "no ServiceAccount x"),
         (lambda s: first_container(s)["volumeMounts"].pop(), "volumes and mounts differ"),
         (lambda s: first_container(s)["volumeMounts"][0].update(name="gone"), "volumes and mounts differ"),
         (lambda s: first_container(s)["livenessProbe"]["httpGet"].update(port=1), "livenessProbe"),

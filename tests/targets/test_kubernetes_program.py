@@ -7,14 +7,16 @@ from pathlib import Path
 import pytest
 
 from stackgen import app, registry
+from stackgen.data import load_toml
 from stackgen.domain.document import Document
 from stackgen.domain.workload import Deployment
 from stackgen.targets.kubernetes import TARGET
-from tests.support import kubernetes
+from tests.support import charts, kubernetes
 from tests.support.crds import KINDS, violations
 from tests.support.router import listed
 from tests.support.snippets import snippets
 from tests.support.workloads import SEARCH, deployment, maximal
+from tests.targets.test_charts import by_chart
 from tests.targets.test_kubernetes import SHAPES, cluster_home
 
 STACKS = Path(__file__).parents[2] / "stacks"
@@ -30,6 +32,8 @@ DEPLOYMENTS = {
     "home": cluster_home(),
     "maximal": deployment(maximal, SEARCH, platform="kubernetes"),
     **SHAPES,
+    **{f"chart-{gitops}": by_chart(gitops=gitops) for gitops in ("argocd", "flux", "none")},
+    "oldest-chart": by_chart(charts={"ollama": {"version": load_toml("charts")["ollama"]["oldest"]}}),
 }
 
 
@@ -61,6 +65,7 @@ def test_an_api_server_would_take_it(name: str, tmp_path: Path) -> None:
     documents = rendered(name)
     kubernetes.write(tmp_path, documents)
     text = kubernetes.kustomize(tmp_path / "kubernetes")
+    text += charts.installed(kubernetes.objects(text), tmp_path)
     found = kubernetes.objects(text)
     assert found
     for version in (kubernetes.OLDEST, kubernetes.NEWEST):
@@ -101,7 +106,7 @@ def test_each_folder_stands_alone(name: str, tmp_path: Path) -> None:
         namespaces = {
             o["metadata"].get("namespace") for o in kubernetes.objects(kubernetes.kustomize(folder))
         }
-        assert len(namespaces - {None, "gpu-operator"}) == 1, folder
+        assert len(namespaces - {None, "argocd", "gpu-operator"}) == 1, folder
 
 
 def config_map(text: str) -> str:

@@ -1,5 +1,6 @@
 """The object that makes Argo CD or Flux apply what is rendered."""
 
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -25,17 +26,23 @@ def _path(repository: Repository) -> PurePosixPath:
 
 
 def _argocd(cluster: Cluster, repository: Repository) -> dict[str, Any]:
+    source = {
+        "repoURL": repository.url or "",
+        "targetRevision": repository.revision,
+        "path": str(_path(repository)),
+    }
+    return application(cluster, cluster.deployment.name, source)
+
+
+def application(cluster: Cluster, name: str, source: Mapping[str, Any], **meta: Any) -> dict[str, Any]:
+    """What makes Argo CD apply a source to the stack's namespace."""
     return {
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "Application",
-        "metadata": cluster.meta(cluster.deployment.name, namespace="argocd"),
+        "metadata": cluster.meta(name, namespace="argocd", **meta),
         "spec": {
             "project": "default",
-            "source": {
-                "repoURL": repository.url or "",
-                "targetRevision": repository.revision,
-                "path": str(_path(repository)),
-            },
+            "source": dict(source),
             "destination": {"server": "https://kubernetes.default.svc", "namespace": cluster.namespace},
             "syncPolicy": {
                 "automated": {"prune": True, "selfHeal": True},

@@ -8,7 +8,7 @@ from stackgen.domain.contracts import Rendered
 from stackgen.domain.document import Document, Format, Template, YamlStream
 from stackgen.domain.target_defaults import config_files, present
 from stackgen.domain.workload import Deployment, Workload
-from stackgen.targets.kubernetes import gitops, gpus, kserve, network, policy, secrets, storage
+from stackgen.targets.kubernetes import charts, gitops, gpus, kserve, network, policy, secrets, storage
 from stackgen.targets.kubernetes.cluster import FOLDER, Cluster, cluster
 from stackgen.targets.kubernetes.container import capabilities, config_map, held
 from stackgen.targets.kubernetes.controller import controller, download, scaled
@@ -33,7 +33,7 @@ def _documents(found: Cluster) -> Iterator[Document]:
         "kind": "Kustomization",
         "resources": [*(document.path.name for document in shared), *sorted(folders)],
     }
-    yield _yaml(found, PurePosixPath(KUSTOMIZATION), body, _how_to_switch(found))
+    yield _yaml(found, PurePosixPath(KUSTOMIZATION), body, _notes(found))
     yield from shared
     for workload in found.workloads:
         yield from _service(workload, found)
@@ -90,6 +90,13 @@ _BASELINE: Final = frozenset(
 """Capabilities that the level `baseline` of the pod security standards allows."""
 
 
+def _notes(found: Cluster) -> Iterator[str]:
+    yield from _how_to_switch(found)
+    for workload in found.workloads:
+        if (chart := charts.chart(workload, found)) and not charts.release(workload, chart, found):
+            yield f"Not in here is {workload.name}, which Helm installs: see {workload.name}/{charts.VALUES}."
+
+
 def _how_to_switch(found: Cluster) -> Iterator[str]:
     for group, services in found.deployment.exclusive:
         names = [name for name in services if found.local(name)]
@@ -106,16 +113,26 @@ def _how_to_switch(found: Cluster) -> Iterator[str]:
 
 def _service(workload: Workload, found: Cluster) -> Iterator[Document]:
     folder = PurePosixPath(workload.name)
-    made = controller(workload, found)
+    chart = charts.chart(workload, found)
+    made = charts.release(workload, chart, found) if chart else [controller(workload, found)]
+    services = list(network.services(workload, found))
     parts: dict[str, Sequence[dict[str, Any]]] = {
-        made["kind"].lower(): [made],
-        "service": list(network.services(workload, found)),
+        "release" if chart else made[0]["kind"].lower(): made,
+        # The first one is the chart's.
+        "service": services[1:] if chart else services,
         "route": [found_route] if (found_route := network.route(workload, found)) else [],
         "network-policy": list(policy.of_service(workload, found)),
     }
     files = {f"{name}.yaml": objects for name, objects in parts.items() if objects}
-    yield _yaml(found, folder / KUSTOMIZATION, _kustomization(workload, list(files), found))
+    kustomization = _kustomization(workload, list(files), found)
+    if any(one["metadata"]["namespace"] != found.namespace for one in made):
+        # kustomize would move all of them; each names its own.
+        del kustomization["namespace"]
+    yield _yaml(found, folder / KUSTOMIZATION, kustomization)
     yield from (_yaml(found, folder / name, _stream(objects)) for name, objects in files.items())
+    if chart and not made:
+        body, how = charts.values(workload, found).values, charts.command(workload, chart, found)
+        yield _yaml(found, folder / charts.VALUES, body, how)
     yield from config_files(workload, FOLDER / folder, found.origin, found.url)
 
 
