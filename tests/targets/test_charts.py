@@ -55,7 +55,7 @@ OLLAMA = workload(
     expose=Exposure("ollama.example.org", 1800),
     memory_limit=6 * GIB,
     writable=(HOME,),
-    user="1000:1000",
+    user="0:1000",
 )
 SMALL = workload(
     "ollama",
