@@ -2,19 +2,22 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from stackgen.domain.contracts import Parsed
 from stackgen.domain.diagnostic import Diagnostic, YamlPath, error
 from stackgen.domain.footprint import Basis, Memory, Term, TermName
 from stackgen.domain.linked import LinkedService, SecretKey
-from stackgen.domain.plan import Demand, Limit, Plan, Resident
+from stackgen.domain.plan import Demand, Limit, Plan, PlannedService, Resident
 from stackgen.domain.stack import SecretValue, Strict
 from stackgen.domain.units import show_cpus, show_size
 from stackgen.domain.validation import validate
 
 if TYPE_CHECKING:
     from stackgen.domain.workload import EnvValue, Mount
+
+_SLOWEST_READ: Final = 100_000_000
+"""Bytes in a second that weights come with from a share, where the network has 1 Gbit/s."""
 
 
 def parse(model: type[Strict], data: Mapping[str, Any], path: YamlPath) -> Parsed:
@@ -105,6 +108,16 @@ def more_threads(service: LinkedService, threads: int | None) -> tuple[str, int]
         return None
     count = f"a thread for each core of `{service.host.name}`" if threads is None else f"{threads} threads"
     return f"{count}, and may take {show_cpus(limit)} CPUs", max(1, limit // 1000)
+
+
+def until_loaded(service: PlannedService, beside: int) -> int:
+    """Seconds until all its models are loaded at worst: over a network of 1 Gbit/s, and what else takes time."""
+    sizes = {
+        use.model.name: known.disk_bytes or (known.facts.file_bytes if known.facts else 0)
+        for use in service.linked.models
+        if (known := service.known.get(use.model.name))
+    }
+    return beside + -(-sum(sizes.values()) // _SLOWEST_READ)
 
 
 def own_user(service: LinkedService, image: str, user: str) -> str | None:

@@ -54,7 +54,7 @@ def test_everything_that_is_said_is_run() -> None:
     assert run.ports == (Port(name="http", number=5678, publish=Publication(port=5678, address="127.0.0.1")),)
     assert run.health == Health(port=5678, path="/healthz", tool="wget", start_period=90)
     assert run.after == ("llama", "orchestrator")
-    assert (run.memory_limit, run.shm_size, run.stop_grace) == (2 * GIB, 64 * MIB, 60)
+    assert (run.shm_size, run.stop_grace) == (64 * MIB, 60)
     assert run.read_only_root is False
 
 

@@ -20,14 +20,17 @@ CONFIG: Final = PurePosixPath("/config/config.yml")
 _SCRATCH: Final = PurePosixPath("/tmp")  # noqa: S108  of the container, or of the unit alone
 _APP: Final = PurePosixPath("/app")
 PORT: Final = 5000
-_LOAD: Final = 900
-"""Seconds until it answers: weights are loaded before, and some 100 GB come over a network."""
+_START: Final = 900
+"""Seconds that a start may take at least: it answers when the weights are loaded."""
+_PREPARE: Final = 300
+"""Those that Python and the driver take of it."""
 
 
 def workload(planned: PlannedService, plan: Plan) -> Workload:
     """One process with one model at a time."""
     service, keys = planned.linked, server(planned.linked)
     native = keys.native
+    start = max(_START, defaults.until_loaded(planned, _PREPARE))
     return Workload(
         name=service.name,
         engine="tabbyapi",
@@ -45,7 +48,7 @@ def workload(planned: PlannedService, plan: Plan) -> Workload:
         listen=Listen(env={"TABBY_NETWORK_HOST": "{address}", "TABBY_NETWORK_PORT": "{port}"}),
         ports=(Port(name="http", number=PORT, publish=service.publish),),
         # It answers 503 as long as no model is loaded, so without one there is nothing to ask for.
-        health=Health(port=PORT, path="/health", start_period=_LOAD) if service.models else None,
+        health=Health(port=PORT, path="/health", start_period=start) if service.models else None,
         expose=service.expose,
         offline=True,
         shm_size=8 * GIB,

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from stackgen.domain.workload import Workload
 
 _START: Final = 1800
-"""Seconds that a start may take: weights from the network, compilation, recording of graphs."""
+"""Seconds that a start may take at least."""
+_PREPARE: Final = 900
+"""Those that compilation and the recording of graphs take of it."""
 
 
 class _Vllm:
@@ -75,7 +77,7 @@ class _Vllm:
         """The official image, offline, with the split that the plan counted with."""
         from stackgen.engines.vllm.lower import workload
 
-        return workload(service, plan, _START)
+        return workload(service, plan, max(_START, defaults.until_loaded(service, _PREPARE)))
 
 
 ENGINE: Final[Engine] = _Vllm()
