@@ -4,6 +4,7 @@ from collections import Counter
 from pathlib import Path, PurePosixPath
 
 import pytest
+import yaml
 
 from stackgen import app, registry
 from stackgen.domain.diagnostic import Severity, has_errors
@@ -125,6 +126,20 @@ def test_the_5070_ti_as_found() -> None:
         "plan/whole-cards": 1,
     }
     assert kinds(plan, Severity.WARNING) == {"link/unpinned-image": 1, "ollama/older-engine": 1}
+
+
+@pytest.mark.parametrize(("name", "ram"), [("ollama", ("2Gi", "6Gi")), ("comfyui", ("4Gi", "8Gi"))])
+def test_the_5070_ti_gets_what_its_owner_gives(name: str, ram: tuple[str, str]) -> None:
+    """Requests and limits as documented, but for Ollama's limit: it keeps prompts in main memory now."""
+    loaded = app.load(STACKS / "one-5070ti")
+    files = app.render(app.plan(loaded.stack), loaded.source).files["kubernetes"]
+    document = yaml.safe_load(files[PurePosixPath(f"kubernetes/{name}/deployment.yaml")].text)
+    (found,) = document["spec"]["template"]["spec"]["containers"]
+    card = {"nvidia.com/gpu": "1"}
+    assert found["resources"] == {
+        "requests": {"cpu": "1", "memory": ram[0], **card},
+        "limits": {"cpu": "4", "memory": ram[1], **card},
+    }
 
 
 def test_the_5090_as_found() -> None:

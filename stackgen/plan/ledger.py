@@ -69,15 +69,22 @@ def gpu_ledgers(
     stack: LinkedStack, loaded: Mapping[str, Sequence[Resident]], limits: Mapping[str, int]
 ) -> tuple[GpuLedger, ...]:
     """One ledger for every GPU of the stack; `loaded` are all residents that may be there, per service."""
-    by_host: dict[str, list[str]] = {}
-    for name in loaded:
-        for host in stack.services[name].hosts:
-            by_host.setdefault(host.name, []).append(name)
+    here = by_host(stack, loaded)
     return tuple(
         ledger
         for host in stack.hosts.values()
-        for ledger in _host_gpus(stack, host, {n: loaded[n] for n in by_host.get(host.name, ())}, limits)
+        for ledger in _host_gpus(stack, host, {s.name: loaded[s.name] for s in here[host.name]}, limits)
     )
+
+
+def by_host(stack: LinkedStack, names: Iterable[str]) -> dict[str, list[LinkedService]]:
+    """The services that hold a part of themselves on each host, of those that are named."""
+    found: dict[str, list[LinkedService]] = {name: [] for name in stack.hosts}
+    for service in map(stack.services.__getitem__, names):
+        for host in service.hosts:
+            if host.name in found:
+                found[host.name].append(service)
+    return found
 
 
 def _host_gpus(
@@ -111,29 +118,35 @@ def host_ledgers(
             sum(map(high, largest(loaded[service.name], limits[service.name], high))), service.ram.most
         )
 
+    here = by_host(stack, loaded)
+
     def ledger(host: LinkedHost) -> HostLedger:
-        here = [s for s in map(stack.services.__getitem__, loaded) if host in s.hosts]
+        mine = here[host.name]
         return HostLedger(
             host=host.name,
             ram=host.ram,
-            ram_high=sum(up_at_once(here, most, stack.exclusive).values()),
-            ram_requests=sum(requested(stack, host, "ram").values()),
+            ram_high=sum(up_at_once(mine, most, stack.exclusive).values()),
+            ram_requests=sum(requested(host, mine, "ram", stack.exclusive).values()),
             cpus=host.cpus,
-            cpu_requests=sum(requested(stack, host, "cpu").values()),
+            cpu_requests=sum(requested(host, mine, "cpu", stack.exclusive).values()),
         )
 
     return tuple(map(ledger, stack.hosts.values()))
 
 
-def requested(stack: LinkedStack, host: LinkedHost, what: Literal["cpu", "ram"]) -> dict[str, int]:
-    """What each of the services asks a host for that ask for most together: thousandths of a CPU, or bytes.
+def requested(
+    host: LinkedHost,
+    services: Iterable[LinkedService],
+    what: Literal["cpu", "ram"],
+    groups: Iterable[frozenset[str]],
+) -> dict[str, int]:
+    """What each of its services asks a host for that ask for most together: thousandths of a CPU, or bytes.
 
     Nothing where the platform hands nothing out by request.
     """
     if what not in host.scheduled:
         return {}
-    here = [service for service in stack.services.values() if host in service.hosts]
-    return up_at_once(here, lambda s: s.cpus.asked if what == "cpu" else s.ram.asked, stack.exclusive)
+    return up_at_once(services, lambda s: s.cpus.asked if what == "cpu" else s.ram.asked, groups)
 
 
 def up_at_once(

@@ -8,7 +8,7 @@ from stackgen.domain.linked import LinkedHost
 from stackgen.domain.plan import Plan, Resident
 from stackgen.domain.units import MIB, show_cpus, show_size
 from stackgen.domain.wording import one_of, quoted
-from stackgen.plan.ledger import largest, requested
+from stackgen.plan.ledger import by_host, largest, requested
 
 EVICTION: Final = 100 * MIB
 """Main memory of a node that no pod is granted: what the kubelet keeps free by evicting pods (`evictionHard`).
@@ -41,12 +41,13 @@ def ram_limits(plan: Plan) -> Iterable[Diagnostic]:
 
 def requests(plan: Plan) -> Iterable[Diagnostic]:
     """Main memory and CPUs that a node cannot keep free for all who ask for them: who comes last stays Pending."""
+    here, groups = by_host(plan.stack, plan.stack.services), plan.stack.exclusive
     for host in plan.stack.hosts.values():
-        asked = requested(plan.stack, host, "ram")
+        asked = requested(host, here[host.name], "ram", groups)
         if host.ram is not None and (total := sum(asked.values())) > (room := host.ram - EVICTION):
             what = f"{show_size(total)} of main memory, and it grants {show_size(room)} at most"
             yield _pending("plan/ram-requests", host, "ram", asked, what)
-        asked = requested(plan.stack, host, "cpu")
+        asked = requested(host, here[host.name], "cpu", groups)
         if host.cpus is not None and (total := sum(asked.values())) > host.cpus:
             what = f"{show_cpus(total)} CPUs, and it has {show_cpus(host.cpus)}"
             yield _pending("plan/cpu-requests", host, "cpus", asked, what)
