@@ -128,17 +128,22 @@ def test_the_5070_ti_as_found() -> None:
     assert kinds(plan, Severity.WARNING) == {"link/unpinned-image": 1, "ollama/older-engine": 1}
 
 
-@pytest.mark.parametrize(("name", "ram"), [("ollama", ("2Gi", "6Gi")), ("comfyui", ("4Gi", "8Gi"))])
-def test_the_5070_ti_gets_what_its_owner_gives(name: str, ram: tuple[str, str]) -> None:
+def test_the_5070_ti_gets_what_its_owner_gives() -> None:
     """Requests and limits as documented, but for Ollama's limit: it keeps prompts in main memory now."""
     loaded = app.load(STACKS / "one-5070ti")
     files = app.render(app.plan(loaded.stack), loaded.source).files["kubernetes"]
-    document = yaml.safe_load(files[PurePosixPath(f"kubernetes/{name}/deployment.yaml")].text)
-    (found,) = document["spec"]["template"]["spec"]["containers"]
+    chart, own = (
+        yaml.safe_load(files[PurePosixPath("kubernetes", name)].text)["spec"]
+        for name in ("ollama/release.yaml", "comfyui/deployment.yaml")
+    )
+    assert chart["source"]["helm"]["valuesObject"]["resources"] == {
+        "requests": {"cpu": "1", "memory": "2Gi"},
+        "limits": {"cpu": "4", "memory": "6Gi"},
+    }
     card = {"nvidia.com/gpu": "1"}
-    assert found["resources"] == {
-        "requests": {"cpu": "1", "memory": ram[0], **card},
-        "limits": {"cpu": "4", "memory": ram[1], **card},
+    assert own["template"]["spec"]["containers"][0]["resources"] == {
+        "requests": {"cpu": "1", "memory": "4Gi", **card},
+        "limits": {"cpu": "4", "memory": "8Gi", **card},
     }
 
 
