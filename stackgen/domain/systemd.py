@@ -4,11 +4,19 @@ Settings are values of a unit file: texts, numbers, booleans, `UnitWords`, and l
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from hashlib import sha256
 from pathlib import PurePosixPath
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from stackgen.domain.document import UnitWords
-from stackgen.domain.target_defaults import device_nodes, gpu_ids, health_url, of_vendor, present
+from stackgen.domain.target_defaults import (
+    device_nodes,
+    gpu_ids,
+    health_url,
+    of_vendor,
+    present,
+    reload_command,
+)
 from stackgen.domain.unit_host import UnitHost
 from stackgen.domain.units import MIB
 from stackgen.domain.workload import Health, Workload
@@ -119,6 +127,17 @@ def until_it_answers(health: Health) -> tuple[str, ...]:
     patience = ("--retry-all-errors", "--retry", "10000", "--retry-delay", "2")
     limits = ("--max-time", str(health.timeout), "--retry-max-time", str(health.start_period))
     return ("curl", "-fsS", "-o", "/dev/null", *patience, *limits, health_url(health))
+
+
+def changing(workload: Workload) -> Literal["reload", "restart"]:
+    """What a change of its config files calls for."""
+    return "restart" if reload_command(workload) is None else "reload"
+
+
+def fixed(workload: Workload) -> str | None:
+    """What makes another unit where a reload does not take over what has changed; systemd ignores keys with X-."""
+    kept = workload.reload.fixed if workload.reload else ()
+    return sha256(ascii(kept).encode()).hexdigest()[:8] if kept else None
 
 
 def shut_in(workload: Workload, host: UnitHost) -> dict[str, Any]:

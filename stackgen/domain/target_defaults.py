@@ -1,6 +1,7 @@
 """What many targets do alike, as small functions that a target may borrow."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any, Final, assert_never
 
@@ -80,6 +81,35 @@ def question(health: Health) -> list[str]:
             ]
         case _:
             assert_never(health.tool)
+
+
+def reload_health(workload: Workload) -> Health | None:
+    """The question that makes it read its config files anew, as if it were one about its health."""
+    files = workload.config_files
+    # Files that change in place are seen by mounts of their folders, under their own names.
+    if (
+        workload.health is None
+        or workload.reload is None
+        or not files
+        or any(f.target.name != f.name for f in files)
+    ):
+        return None
+    return replace(workload.health, path=workload.reload.path)
+
+
+def reload_command(workload: Workload, *, own: bool = True) -> list[str] | None:
+    """The command that asks, inside the image or with the host's own curl; None = it must start anew."""
+    asked = reload_health(workload)
+    if asked is None or workload.reload is None:
+        return None
+    asked = asked if own else replace(asked, tool="curl")
+    if workload.reload.key is None:
+        return question(asked)
+    # Only curl takes a header from where nobody sees it.
+    send = (
+        f'printf "Authorization: Bearer %s\\n" "${workload.reload.key}" | curl -fsS -o /dev/null -H @- "$0"'
+    )
+    return ["/bin/sh", "-c", send, health_url(asked)] if asked.tool == "curl" else None
 
 
 def config_files(workload: Workload, folder: PurePosixPath, origin: str, url_of: UrlOf) -> Iterator[Document]:

@@ -101,6 +101,21 @@ class Health:
     """Where it answers whoever asks beside it."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reload:
+    """How to make the program read all of its config files anew while it runs: a GET where it answers for its health.
+
+    A program that refuses a file says so by a status of 400 or more, and goes on with what it read before. Nothing
+    but config files is in their folders.
+    """
+
+    path: str
+    key: str | None = None
+    """The variable of its environment with a key, to be sent along as bearer token."""
+    fixed: tuple[str, ...] = ()
+    """What of the files it takes over only when it starts, so that a change of it is a restart."""
+
+
 class GroupFact(Enum):
     """What only the platform knows of a program that runs in several places at once."""
 
@@ -153,6 +168,8 @@ class Workload:
     listen: Listen | None = None
     """None: nothing can tell it, and it listens on its own ports, on every address."""
     health: Health | None = None
+    reload: Reload | None = None
+    """None: a change of its config files is a restart."""
     after: tuple[str, ...] = ()
     """Services of the same host that must be up first."""
     exclusive: tuple[str, ...] = ()

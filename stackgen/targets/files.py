@@ -16,7 +16,7 @@ from stackgen.domain.listening import LOOPBACK, near, on_hosts, published_addres
 from stackgen.domain.reach import Place, UrlOf, resolve
 from stackgen.domain.site import Site, sites
 from stackgen.domain.stack import Volume
-from stackgen.domain.target_defaults import config_files, health_url, visible_devices
+from stackgen.domain.target_defaults import config_files, health_url, reload_health, visible_devices
 from stackgen.domain.units import show_cpus, show_size
 from stackgen.domain.workload import Deployment, Port, ServiceUrl, Workload
 from stackgen.emit import shell
@@ -30,7 +30,7 @@ class _Files:
         {
             *("name", "engine", "image", "program", "entrypoint", "working_dir", "args"),
             *("env", "config_files", "mounts", "gpus", "watches", "workers", "ports", "listen"),
-            *("health", "after", "exclusive", "expose", "shm_size", "lock_memory"),
+            *("health", "reload", "after", "exclusive", "expose", "shm_size", "lock_memory"),
             *("cpu_request", "cpu_limit", "memory_request", "memory_limit"),
             *("stop_grace", "read_only_root", "writable", "capabilities", "user", "offline"),
         }
@@ -150,6 +150,8 @@ def _needs_of_host(workload: Workload) -> Iterator[str]:
     if workload.health:
         health = workload.health
         yield f"up to {health.start_period} s until {health_url(health)} answers"
+    if asked := reload_health(workload):
+        yield f"a GET of {health_url(asked)} to read its config files anew, or a restart"
     yield from _needs_of_machine(workload)
     if workload.shm_size is not None:
         yield f"{show_size(workload.shm_size)} in /dev/shm"

@@ -32,6 +32,8 @@ MEANT_FOR_OTHERS = {
         (name, "watches"): "nobody has to do without a GPU that another service has"
         for name in ("compose", "files", "nixos", "quadlet", "systemd")
     },
+    ("compose", "reload"): "a changed file makes another container, by its label",
+    ("nixos", "reload"): "a changed file is another path of the store, which makes another unit",
     ("kubernetes", "program"): "the image knows its own program",
     ("nixos", "program"): "the image knows its own program; what has none is in tests/targets/test_nixos.py",
 }
@@ -42,6 +44,12 @@ WRITTEN = {"memory_request": "ram", "cpu_request": "cpus"}
 
 GOES_WITH = {"watches": "gpus", "listen": "ports", "expose": "ports"}
 """Fields that mean nothing without another."""
+GOES_WITH = {
+    "listen": ("ports",),
+    "expose": ("ports",),
+    "reload": ("config_files", "gpus", "health", "ports"),
+}
+"""Fields that mean nothing without others."""
 
 PAGES = {"clients"}
 """Targets that write for people: they run nothing, so most of a workload is none of their business."""
@@ -95,8 +103,7 @@ def test_handles_and_rejects_are_all_fields(target: Target) -> None:
 @each_runner
 @pytest.mark.parametrize("field", FIELDS)
 def test_every_field_has_an_answer(target: Target, field: str) -> None:
-    needed = GOES_WITH.get(field)
-    plain = workload("plain", **({needed: EVERY_FIELD[needed]} if needed else {}))
+    plain = workload("plain", **{needed: EVERY_FIELD[needed] for needed in GOES_WITH.get(field, ())})
     set_to = replace(plain, **{field: EVERY_FIELD[field]})
     before = target.render(of(target, deployment(plain, SEARCH)))
     after = target.render(of(target, deployment(set_to, SEARCH)))

@@ -30,6 +30,8 @@ class Router:
 
     port: int
     log: Path
+    key: str = ""
+    """What it wants to be sent along."""
 
     def answers(self) -> bool:
         """Whether it has started; until then nobody listens, or it says that it is loading."""
@@ -53,7 +55,7 @@ class Router:
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}{path}",
             None if body is None else json.dumps(body).encode(),
-            {"Content-Type": "application/json"},
+            {"Content-Type": "application/json", "Authorization": f"Bearer {self.key}"},
         )
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
@@ -68,12 +70,19 @@ def started(presets: str, folder: Path, *arguments: str) -> Iterator[Router | Re
     """A router with this presets file, or what it said when it refused to start."""
     file = folder / "presets.ini"
     file.write_bytes(presets.encode())
-    with _running(file, folder, arguments) as (process, port, log):
+    with serving(file, folder, *arguments) as router:
+        yield router
+
+
+@contextmanager
+def serving(file: Path, folder: Path, *arguments: str, key: str = "") -> Iterator[Router | Refused]:
+    """A router with the presets file of that path."""
+    with _running(file, folder, (*arguments, *(("--api-key", key) if key else ()))) as (process, port, log):
         for _ in range(200):
             if process.poll() is not None:
                 yield Refused(process.returncode, log.read_text(errors="replace"))
                 return
-            router = Router(port, log)
+            router = Router(port, log, key)
             if router.answers():
                 yield router
                 return

@@ -20,6 +20,7 @@ from stackgen.domain.workload import (
     Listen,
     Mount,
     Port,
+    Reload,
     ServiceUrl,
     Workers,
     Workload,
@@ -125,6 +126,7 @@ EVERY_FIELD: Mapping[str, Any] = {
     "health": Health(
         port=8080, path="/health?x=$y", start_period=600, interval=20, timeout=7, tool="python3"
     ),
+    "reload": Reload(path="/reload?x=$y", fixed=("coder",)),
     "after": ("search",),
     "exclusive": ("gpu",),
     "expose": Exposure(hostname="maximal.example.org", timeout=1800),
@@ -145,6 +147,30 @@ EVERY_FIELD: Mapping[str, Any] = {
 
 maximal = Workload(**EVERY_FIELD)
 """A program that asks for everything."""
+
+
+READER = workload(
+    "reader",
+    gpus=(gpu(0),),
+    config_files=(
+        ConfigFile(
+            name="presets.ini",
+            target=PurePosixPath("/config/presets.ini"),
+            format=Format.INI,
+            body={"coder": {"ctx-size": 6}},
+        ),
+    ),
+    ports=(Port(name="http", number=8080),),
+    health=Health(port=8080, path="/health"),
+    reload=Reload(path="/models?reload=1", fixed=("coder",)),
+)
+"""A program that reads its file anew when asked."""
+
+
+def with_presets(reader: Workload, size: int) -> Workload:
+    """The same with another file."""
+    (file,) = reader.config_files
+    return replace(reader, config_files=(replace(file, body={"coder": {"ctx-size": size}}),))
 
 
 def home() -> Deployment:
@@ -171,6 +197,7 @@ def home() -> Deployment:
         ports=(Port(name="http", number=8080, publish=Publication(port=8080, address="192.168.10.20")),),
         listen=Listen(env={"LLAMA_ARG_HOST": "{address}", "LLAMA_ARG_PORT": "{port}"}),
         health=Health(port=8080, path="/health", start_period=300),
+        reload=Reload(path="/models?reload=1", fixed=("coder",)),
         exclusive=("big-cards",),
         memory_limit=390 * GIB,
         cpu_limit=24000,

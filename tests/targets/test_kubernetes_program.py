@@ -3,15 +3,17 @@
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+import yaml
 
 from stackgen import app, registry
 from stackgen.data import load_toml
 from stackgen.domain.document import Document
 from stackgen.domain.workload import Deployment
 from stackgen.targets.kubernetes import TARGET
-from tests.support import charts, kubernetes
+from tests.support import charts, everything, kubernetes
 from tests.support.crds import KINDS, violations
 from tests.support.router import listed
 from tests.support.snippets import snippets
@@ -38,6 +40,10 @@ DEPLOYMENTS = {
 
 
 def of_stack(name: str) -> Deployment:
+    if name == "everything":
+        with TemporaryDirectory() as folder:
+            plan, _ = everything.planned("kubernetes", Path(folder))
+        return app.deploy(plan, "stack.yaml")
     loaded = app.load(STACKS / name)
     return app.deploy(app.plan(loaded.stack), "stack.yaml")
 
@@ -109,25 +115,51 @@ def test_each_folder_stands_alone(name: str, tmp_path: Path) -> None:
         assert len(namespaces - {None, "argocd", "gpu-operator"}) == 1, folder
 
 
-def config_map(text: str) -> str:
-    """The one that the pods mount."""
-    volumes = [
-        v for o in kubernetes.objects(text) for pod in kubernetes.pods(o) for v in pod["spec"]["volumes"]
-    ]
-    (name,) = [volume["configMap"]["name"] for volume in volumes if "configMap" in volume]
-    return str(name)
+def templates(text: str) -> dict[str, kubernetes.Object]:
+    """The pod templates of a stream, by kind, name and number."""
+    return {
+        f"{one['kind']}/{one['metadata']['name']}/{number}": pod
+        for one in kubernetes.objects(text)
+        for number, pod in enumerate(kubernetes.pods(one))
+    }
 
 
-def test_a_change_of_a_file_restarts_its_pods(tmp_path: Path) -> None:
-    """kustomize puts a hash of the files into the name that pods mount."""
-    kubernetes.write(tmp_path, rendered("triple-3090"))
-    folder = tmp_path / "kubernetes" / "llama"
-    before = kubernetes.kustomize(folder)
-    (folder / "presets.ini").write_text("[*]\nctx-size = 1\n")
-    after = kubernetes.kustomize(folder)
-    mounted = [config_map(text) for text in (before, after)]
-    assert mounted[0] != mounted[1]
-    assert all(name.startswith("llama-config-") for name in mounted)
+def mounted_at(pod: kubernetes.Object, config_map: str) -> list[kubernetes.Object]:
+    """The mounts of a ConfigMap in the containers of a pod."""
+    spec = pod["spec"]
+    volumes = {v["name"] for v in spec["volumes"] if v.get("configMap", {}).get("name") == config_map}
+    containers = [*spec.get("initContainers", []), *spec["containers"]]
+    return [mount for c in containers for mount in c["volumeMounts"] if mount["name"] in volumes]
+
+
+def generated(folder: Path) -> list[tuple[str, str]]:
+    """(name in kustomization.yaml, file) of every ConfigMap that is generated there."""
+    found = yaml.safe_load((folder / "kustomization.yaml").read_text("utf-8"))
+    return [(one["name"], file) for one in found.get("configMapGenerator", []) for file in one["files"]]
+
+
+@pytest.mark.parametrize("name", ["everything", "home", *ON_KUBERNETES])
+def test_a_change_of_any_file_makes_other_pods_or_is_read_by_those_that_run(
+    name: str, tmp_path: Path
+) -> None:
+    """kustomize puts a hash of the files into the name that pods mount, or else the pod watches what it mounts."""
+    kubernetes.write(tmp_path, rendered(name))
+    folders = sorted(file.parent for file in tmp_path.rglob("*/kustomization.yaml"))
+    changed = [(folder, *one) for folder in folders for one in generated(folder)]
+    assert bool(changed) is (name not in ("one-5070ti", "time-sliced"))
+    for folder, config_map, file in changed:
+        before = templates(kubernetes.kustomize(folder))
+        text = (folder / file).read_text("utf-8")
+        (folder / file).write_text(text + "# another line\n")
+        after = templates(kubernetes.kustomize(folder))
+        (folder / file).write_text(text)
+        if before != after:
+            continue
+        for pod in before.values():
+            mounts = mounted_at(pod, config_map)
+            assert len(mounts) > 1, (folder, file)
+            assert not [mount for mount in mounts if "subPath" in mount]
+            assert "reload" in [container["name"] for container in pod["spec"]["containers"]]
 
 
 def test_llama_server_lists_what_a_config_map_says(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from tests.support.installing import changes
 from tests.support.programs import require
 from tests.support.unitfile import expanded, resolved, settings_of, words_of
 from tests.support.unitroot import root_with, verify
-from tests.support.workloads import SEARCH, maximal, workload
+from tests.support.workloads import READER, SEARCH, maximal, with_presets, workload
 from tests.targets.test_quadlet import on_quadlet, quadlet_home
 
 pytestmark = pytest.mark.tool
@@ -167,6 +167,14 @@ class TestInstalling:
             "systemctl try-restart home-search.service home-serve.service",
         ]
         assert "systemctl link /etc/stackgen/home/mnt-home-models.mount" in changes(tmp_path)
+
+    def test_what_can_read_its_files_anew_finds_them_where_they_were(self, tmp_path: Path) -> None:
+        file = tmp_path / "root/etc/stackgen/home/reader/presets.ini"
+        self.install(tmp_path, on_quadlet(READER))
+        there = file.stat().st_ino
+        self.install(tmp_path, on_quadlet(with_presets(READER, 7)))
+        assert changes(tmp_path)[-1] == "systemctl try-reload-or-restart home-reader.service"
+        assert (file.stat().st_ino, "ctx-size = 7" in file.read_text()) == (there, True)
 
     def test_what_is_gone_is_stopped(self, tmp_path: Path) -> None:
         self.install(tmp_path, self.FOUND, *self.SECRETS)

@@ -3,7 +3,7 @@
 import re
 import subprocess
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 from hypothesis import given
@@ -11,9 +11,10 @@ from hypothesis import given
 from stackgen import app
 from stackgen.domain.diagnostic import has_errors
 from stackgen.domain.systemd import path_name
-from stackgen.domain.workload import Deployment
+from stackgen.domain.workload import Deployment, Mount, Reload
 from stackgen.emit import to_text
 from stackgen.targets.systemd import TARGET
+from tests.conformance.test_downloads import DOWNLOAD
 from tests.support import installing
 from tests.support.compose import write
 from tests.support.examples import ON_ANY_PLATFORM
@@ -22,7 +23,7 @@ from tests.support.installing import changes
 from tests.support.programs import require
 from tests.support.unitfile import argv_of, settings_of, words_of
 from tests.support.unitroot import exposure, root_with, verify
-from tests.support.workloads import SEARCH, maximal
+from tests.support.workloads import READER, SEARCH, maximal, with_presets
 from tests.targets.test_systemd import on_systemd, systemd_home
 
 pytestmark = pytest.mark.tool
@@ -149,6 +150,41 @@ class TestInstalling:
         install(tmp_path, FOUND)
         install(tmp_path, on_systemd(replace(SHUT_IN, env={}), replace(SEARCH, stop_grace=31)))
         assert changes(tmp_path)[-1] == "systemctl try-restart home-search.service"
+
+    def test_what_can_read_its_files_anew_is_not_restarted_and_finds_them_where_they_were(
+        self, tmp_path: Path
+    ) -> None:
+        file = tmp_path / "root/etc/stackgen/home/reader/presets.ini"
+        install(tmp_path, on_systemd(READER))
+        there = file.stat().st_ino
+        install(tmp_path, on_systemd(READER))
+        assert not any("systemctl try-" in line for line in changes(tmp_path))
+        install(tmp_path, on_systemd(with_presets(READER, 7)))
+        assert changes(tmp_path)[-1] == "systemctl try-reload-or-restart home-reader.service"
+        assert (file.stat().st_ino, "ctx-size = 7" in file.read_text()) == (there, True)
+
+    def test_what_a_reload_does_not_take_over_is_a_restart(self, tmp_path: Path) -> None:
+        install(tmp_path, on_systemd(READER))
+        install(
+            tmp_path, on_systemd(replace(with_presets(READER, 7), reload=Reload(path="/r", fixed=("b",))))
+        )
+        assert changes(tmp_path)[-1] == "systemctl try-restart home-reader.service"
+
+    def test_what_is_asked_before_a_start_restarts_nothing(self, tmp_path: Path) -> None:
+        install(tmp_path, FOUND)
+        other = on_systemd(replace(SHUT_IN, env={}, ports=SHUT_IN.ports[:1]), SEARCH)
+        install(tmp_path, other)
+        assert not any("systemctl try-" in line for line in changes(tmp_path))
+        unit = "etc/stackgen/home/home-shut-in.service"
+        assert "--port 9090" not in (tmp_path / "root" / unit).read_text()
+
+    def test_a_download_of_more_runs_again(self, tmp_path: Path) -> None:
+        reader = replace(READER, mounts=(Mount(volume="images", target=PurePosixPath("/models")),))
+        download = replace(DOWNLOAD, volume="images", hosts=("box",), services=("reader",), token=None)
+        found = replace(on_systemd(reader), downloads=(download,))
+        install(tmp_path, found)
+        install(tmp_path, replace(found, downloads=(replace(download, files=download.files[:1]),)))
+        assert changes(tmp_path)[-1] == "systemctl try-restart home-download-images.service"
 
     def test_what_is_gone_is_stopped(self, tmp_path: Path) -> None:
         install(tmp_path, FOUND)

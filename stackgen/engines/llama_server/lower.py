@@ -9,7 +9,7 @@ from stackgen.domain import engine_defaults as defaults
 from stackgen.domain.document import Format
 from stackgen.domain.linked import LinkedService
 from stackgen.domain.plan import KnownModel, Plan, PlannedService
-from stackgen.domain.workload import ConfigFile, EnvValue, Health, Listen, Port, Workload
+from stackgen.domain.workload import ConfigFile, EnvValue, Health, Listen, Port, Reload, Workload
 from stackgen.engines.llama_server import image, swap, table
 from stackgen.engines.llama_server.effective import Case, beating, case, effective
 from stackgen.engines.llama_server.options import ServiceOptions
@@ -20,6 +20,8 @@ MODELS: Final = PurePosixPath("/models")
 PRESETS: Final = PurePosixPath("/config/presets.ini")
 DEFAULTS: Final = "*"
 """The section whose keys hold for every model (preset.cpp)."""
+_RELOADS: Final = 10068
+"""The oldest build that was tried; llama.cpp has it since May 2026 (pull request 21848)."""
 _CHILD_STOPS: Final = 10
 """Seconds that a model's process gets to stop, unless told otherwise (server-models.cpp)."""
 
@@ -58,6 +60,7 @@ def _router(planned: PlannedService, plan: Plan) -> Workload:
         listen=Listen(env={"LLAMA_ARG_HOST": "{address}", "LLAMA_ARG_PORT": "{port}"}),
         # /health answers as soon as the router runs, and asking it loads no model.
         health=Health(port=PORT, path="/health", tool="curl"),
+        reload=_reload(cases, options),
         expose=service.expose,
         offline=True,
         lock_memory=any(_locks_memory(c.values) for c in cases),
@@ -90,6 +93,19 @@ def _behind_swap(run: Workload, planned: PlannedService, plan: Plan) -> Workload
             ),
         ),
         listen=Listen(args=("-listen", "{address}:{port}")),
+        reload=None,
+    )
+
+
+def _reload(cases: list[Case], options: ServiceOptions) -> Reload | None:
+    """Models whose presets changed are unloaded, the others go on; what is loaded keeps its aliases."""
+    if options.build < _RELOADS:
+        return None
+    own = ((this.use.id, this.own.alias, this.own.load_on_startup) for this in cases)
+    return Reload(
+        path="/models?reload=1",
+        key="LLAMA_API_KEY" if options.api_key else None,
+        fixed=tuple(sorted(ascii(one) for one in own if any(one[1:]))),
     )
 
 

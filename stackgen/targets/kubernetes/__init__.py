@@ -23,6 +23,7 @@ class _Kubernetes:
             *("env", "config_files", "mounts", "gpus", "watches", "workers", "ports", "listen"),
             *(
                 "health",
+                "reload",
                 "after",
                 "exclusive",
                 "expose",

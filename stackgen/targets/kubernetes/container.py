@@ -9,8 +9,9 @@ from stackgen.domain.linked import LinkedGpu, SecretKey
 from stackgen.domain.reach import resolve
 from stackgen.domain.target_defaults import cuda_order, gpu_ids, of_vendor, present
 from stackgen.domain.workload import EnvValue, GroupFact, Health, Workload
-from stackgen.targets.kubernetes.cluster import Cluster
-from stackgen.targets.kubernetes.text import cpus, digest, fitted, hashed, literal, port_name, quantity
+from stackgen.targets.kubernetes.cluster import Cluster, held
+from stackgen.targets.kubernetes.config import config_mounts, volume_name
+from stackgen.targets.kubernetes.text import cpus, digest, fitted, literal, port_name, quantity
 
 _GPU_RESOURCE: Final[Mapping[tuple[str, str | None], str]] = {
     ("nvidia", None): "nvidia.com/gpu",
@@ -19,7 +20,6 @@ _GPU_RESOURCE: Final[Mapping[tuple[str, str | None], str]] = {
     ("intel", "xe"): "gpu.intel.com/xe",
 }
 """What the device plugins of the vendors call a card, by vendor and driver."""
-CONFIG: Final = "config"
 _GROUP: Final = {
     GroupFact.LEADER: "$(LWS_LEADER_ADDRESS)",
     GroupFact.SIZE: "$(LWS_GROUP_SIZE)",
@@ -115,28 +115,16 @@ def _mounts(workload: Workload) -> Iterator[dict[str, Any]]:
     for mount in workload.mounts:
         read_only = {"readOnly": True} if mount.read_only else {}
         yield {"name": volume_name(mount.volume), "mountPath": str(mount.target), **read_only}
-    for file in workload.config_files:
-        # A mount of one file never changes in a running pod; the hash in the name restarts it instead.
-        yield {"name": CONFIG, "mountPath": str(file.target), "subPath": file.name, "readOnly": True}
+    yield from config_mounts(workload)
     for folder in scratch(workload):
         yield {"name": scratch_name(folder), "mountPath": str(folder)}
     if workload.shm_size is not None:
         yield {"name": "shm", "mountPath": "/dev/shm"}  # noqa: S108
 
 
-def volume_name(volume: str) -> str:
-    """The name of a volume inside a pod, which no other kind of mount has."""
-    return fitted(f"volume-{volume}")
-
-
 def scratch_name(folder: PurePosixPath) -> str:
     plain = "-".join(part for part in str(folder).lower().split("/") if part.isascii() and part.isalnum())
     return fitted(f"scratch-{plain}-{digest(str(folder), 4)}")
-
-
-def held(workload: Workload) -> tuple[LinkedGpu, ...]:
-    """The cards that it keeps from others."""
-    return () if workload.watches else workload.gpus
 
 
 def _seen(workload: Workload, cluster: Cluster) -> dict[str, str]:
@@ -164,15 +152,3 @@ def gpu_claims(workload: Workload, cluster: Cluster) -> list[str]:
 def gpu_claim(host: str, index: int) -> str:
     """The name of the claim for one card."""
     return f"{fitted(host, 50)}-gpu-{index}"
-
-
-def config_map(workload: Workload, cluster: Cluster) -> str:
-    """The name of its files. kustomize adds a hash to it, so that a change restarts the pods.
-
-    It does not know where a LeaderWorkerSet names it; there, the hash is ours.
-    """
-    name = f"{workload.name}-config"
-    if workload.workers is None:
-        return name
-    files = [(file.name, resolve(file.body, cluster.url)) for file in workload.config_files]
-    return hashed(name, files)

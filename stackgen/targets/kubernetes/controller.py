@@ -6,7 +6,7 @@ from stackgen.domain.target_defaults import present
 from stackgen.domain.workload import Workload
 from stackgen.targets.kubernetes import kserve
 from stackgen.targets.kubernetes.cluster import Cluster, Job, turns
-from stackgen.targets.kubernetes.container import held
+from stackgen.targets.kubernetes.config import alone
 from stackgen.targets.kubernetes.pod import group, job_template, template
 from stackgen.targets.kubernetes.text import fitted, hashed
 
@@ -37,16 +37,11 @@ def _deployment(workload: Workload, cluster: Cluster) -> dict[str, Any]:
                 # A download may take hours, which is no reason to call the service broken.
                 "progressDeadlineSeconds": _A_DAY if waits else _patience(workload),
                 "selector": {"matchLabels": cluster.selector(workload.name)},
-                "strategy": {"type": "Recreate"} if _alone(workload) else None,
+                "strategy": {"type": "Recreate"} if alone(workload) else None,
                 "template": template(workload, cluster, cluster.hosts_of(workload)),
             }
         ),
     }
-
-
-def _alone(workload: Workload) -> bool:
-    """Whether the next pod must wait until the last one is gone: it holds a card, or writes to its volumes."""
-    return bool(held(workload)) or any(not mount.read_only for mount in workload.mounts)
 
 
 def _patience(workload: Workload) -> int | None:

@@ -8,8 +8,8 @@ from stackgen.domain.target_defaults import after_elsewhere, container_user, of_
 from stackgen.domain.wording import one_of
 from stackgen.domain.workload import Workload
 from stackgen.targets.kubernetes import charts, kserve, storage
-from stackgen.targets.kubernetes.cluster import PLATFORM, Cluster
-from stackgen.targets.kubernetes.container import gpu_resource, held
+from stackgen.targets.kubernetes.cluster import PLATFORM, Cluster, held
+from stackgen.targets.kubernetes.container import gpu_resource
 from stackgen.targets.kubernetes.gpus import untold
 from stackgen.targets.kubernetes.text import KEY, SERVICE
 

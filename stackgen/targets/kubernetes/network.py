@@ -7,6 +7,7 @@ from stackgen.domain.linked import Exposure, Publication
 from stackgen.domain.target_defaults import present
 from stackgen.domain.workload import Workload
 from stackgen.targets.kubernetes.cluster import Cluster
+from stackgen.targets.kubernetes.config import reloads
 from stackgen.targets.kubernetes.controller import LEADER
 from stackgen.targets.kubernetes.text import duration, fitted, port_name
 
@@ -54,6 +55,8 @@ def _service(
                 "type": "ClusterIP" if annotations is None else "LoadBalancer",
                 "selector": cluster.selector(workload.name) | group,
                 "ports": [port | {"protocol": "TCP"} for port in ports],
+                # A program that refused a file goes on with the last one, though its pod is not ready then.
+                "publishNotReadyAddresses": True if reloads(workload) else None,
             }
         ),
     }

@@ -8,22 +8,28 @@ from stackgen.domain.linked import LinkedHost
 from stackgen.domain.target_defaults import of_vendor, present
 from stackgen.domain.workload import GroupFact, Workload
 from stackgen.emit import shell
-from stackgen.targets.kubernetes.cluster import Cluster, Job, node_name
-from stackgen.targets.kubernetes.container import (
+from stackgen.targets.kubernetes.cluster import Cluster, Job, held, node_name
+from stackgen.targets.kubernetes.config import (
     CONFIG,
+    WEIGHTS,
+    config_map,
+    config_mounts,
+    fixed,
+    reloads,
+    volume_name,
+)
+from stackgen.targets.kubernetes.container import (
     TMP,
     closed,
-    config_map,
     container,
     environment,
     gpu_claims,
     gpu_resource,
-    held,
     scratch,
     scratch_name,
-    volume_name,
 )
 from stackgen.targets.kubernetes.text import fitted, literal, quantity
+from stackgen.targets.kubernetes.watcher import watcher_volumes, watchers
 
 
 def template(
@@ -32,7 +38,7 @@ def template(
     """The template of pods that run on one of these hosts, with further arguments."""
     selector = cluster.selector(workload.name)
     return {
-        "metadata": {"labels": cluster.labels(workload) | selector},
+        "metadata": present({"labels": cluster.labels(workload) | selector, "annotations": fixed(workload)}),
         "spec": present(
             {
                 "automountServiceAccountToken": False,
@@ -49,7 +55,7 @@ def template(
                 "terminationGracePeriodSeconds": workload.stop_grace,
                 "securityContext": _identity(workload, cluster),
                 "initContainers": list(_waiting(workload, cluster)),
-                "containers": [container(workload, cluster, args)],
+                "containers": [container(workload, cluster, args), *watchers(workload, cluster)],
                 "resourceClaims": [
                     {"name": name, "resourceClaimName": name} for name in gpu_claims(workload, cluster)
                 ],
@@ -86,10 +92,7 @@ def job_template(job: Job, cluster: Cluster) -> dict[str, Any]:
             "env": environment(workload.env, cluster),
             "securityContext": closed(("DAC_OVERRIDE",), read_only=True),
             "volumeMounts": [
-                *(
-                    {"name": CONFIG, "mountPath": str(f.target), "subPath": f.name, "readOnly": True}
-                    for f in workload.config_files
-                ),
+                *config_mounts(workload),
                 *({"name": volume_name(m.volume), "mountPath": str(m.target)} for m in workload.mounts),
                 {"name": "tmp", "mountPath": str(TMP)},
             ],
@@ -156,6 +159,7 @@ def _volumes(workload: Workload, cluster: Cluster, host: str) -> Iterator[dict[s
     yield from _claims(workload, cluster, host)
     if workload.config_files:
         yield {"name": CONFIG, "configMap": {"name": config_map(workload, cluster)}}
+    yield from watcher_volumes(workload)
     yield from ({"name": scratch_name(folder), "emptyDir": {}} for folder in scratch(workload))
     if workload.shm_size is not None:
         yield {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": quantity(workload.shm_size)}}
@@ -171,15 +175,16 @@ def _waiting(workload: Workload, cluster: Cluster) -> Iterator[dict[str, Any]]:
     """What must hold before it starts: weights are there, and services that it needs answer."""
     mounted = {mount.volume: mount for mount in workload.mounts}
     for job in cluster.downloads_before(workload):
-        marker = f"/volume/{marker_of(job.workload)}"
-        mount = {
-            "name": volume_name(job.volume),
-            "mountPath": "/volume",
-            "readOnly": mounted[job.volume].read_only,
-        }
-        yield _wait(
-            f"wait-for-{job.workload.name}", f"until [ -e {shell.quote(marker)} ]; do sleep 5; done", [mount]
-        )
+        name = volume_name(job.volume)
+        mount = {"name": name, "mountPath": "/volume", "readOnly": mounted[job.volume].read_only}
+        if reloads(workload):
+            # What it waits for is not in the template, so that more weights are no reason to start anew.
+            marker = f"\"/volume/$(sed -n 's/^{name} //p' /config/{WEIGHTS})\""
+            config = [{"name": CONFIG, "mountPath": "/config", "readOnly": True}]
+        else:
+            marker, config = shell.quote(f"/volume/{marker_of(job.workload)}"), []
+        script = f"until [ -e {marker} ]; do sleep 5; done"
+        yield _wait(f"wait-for-{job.workload.name}", script, [mount, *config])
     questions = [question for name in sorted(workload.after) if (question := _question(name, cluster))]
     if questions:
         yield _wait("wait-for-services", "\n".join(questions), [])

@@ -9,10 +9,12 @@ from stackgen.domain.document import Document, Format, Template, YamlStream
 from stackgen.domain.target_defaults import config_files, present
 from stackgen.domain.workload import Deployment, Workload
 from stackgen.targets.kubernetes import charts, gitops, gpus, kserve, network, policy, secrets, storage
-from stackgen.targets.kubernetes.cluster import FOLDER, Cluster, cluster
-from stackgen.targets.kubernetes.container import capabilities, config_map, held
+from stackgen.targets.kubernetes.cluster import FOLDER, Cluster, cluster, held
+from stackgen.targets.kubernetes.config import WEIGHTS, config_map, listed_weights, reloads
+from stackgen.targets.kubernetes.container import capabilities
 from stackgen.targets.kubernetes.controller import controller, download, scaled
 from stackgen.targets.kubernetes.findings import findings
+from stackgen.targets.kubernetes.watcher import SCRIPT, script_map
 
 KUSTOMIZATION: Final = "kustomization.yaml"
 
@@ -134,20 +136,36 @@ def _service(workload: Workload, found: Cluster) -> Iterator[Document]:
         body, how = charts.values(workload, found).values, charts.command(workload, chart, found)
         yield _yaml(found, folder / charts.VALUES, body, how)
     yield from config_files(workload, FOLDER / folder, found.origin, found.url)
+    if reloads(workload):
+        body = Template(f"kubernetes/{SCRIPT}")
+        yield Document(path=FOLDER / folder / SCRIPT, format=Format.SHELL, header=(found.origin,), body=body)
+    if lines := listed_weights(workload, found):
+        text = Template("lines", (("lines", tuple(lines)),))
+        yield Document(path=FOLDER / folder / WEIGHTS, format=Format.TEXT, body=text)
 
 
 def _kustomization(workload: Workload, resources: list[str], found: Cluster) -> dict[str, Any]:
-    files = [file.name for file in workload.config_files]
     return present(
         {
             "apiVersion": "kustomize.config.k8s.io/v1beta1",
             "kind": "Kustomization",
             "namespace": found.namespace,
             "resources": resources,
-            "configMapGenerator": [{"name": config_map(workload, found), "files": files}] if files else None,
-            "generatorOptions": _generator_options(workload, found) if files else None,
+            "configMapGenerator": list(_config_maps(workload, found)),
+            "generatorOptions": _generator_options(workload, found) if workload.config_files else None,
         }
     )
+
+
+def _config_maps(workload: Workload, found: Cluster) -> Iterator[dict[str, Any]]:
+    if workload.config_files:
+        # A hash in the name would be another pod.
+        same = {"options": {"disableNameSuffixHash": True}} if reloads(workload) else {}
+        files = [file.name for file in workload.config_files]
+        files += [WEIGHTS] if listed_weights(workload, found) else []
+        yield {"name": config_map(workload, found), "files": files, **same}
+    if reloads(workload):
+        yield {"name": script_map(workload), "files": [SCRIPT]}
 
 
 def _generator_options(workload: Workload, found: Cluster) -> dict[str, Any]:

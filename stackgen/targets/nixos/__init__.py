@@ -30,7 +30,7 @@ class _Nixos:
         {
             *("name", "engine", "image", "program", "entrypoint", "working_dir", "args"),
             *("env", "config_files", "mounts", "gpus", "watches", "ports", "listen"),
-            *("health", "after", "exclusive", "shm_size", "lock_memory", "stop_grace"),
+            *("health", "reload", "after", "exclusive", "shm_size", "lock_memory", "stop_grace"),
             *("cpu_request", "cpu_limit", "memory_limit"),
             *("read_only_root", "writable", "capabilities", "user", "offline"),
         }

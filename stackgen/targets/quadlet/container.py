@@ -20,10 +20,11 @@ from stackgen.domain.systemd import (
     INTERVAL,
     RESTART,
     cpu_weight,
+    fixed,
     gate,
     order,
 )
-from stackgen.domain.target_defaults import device_nodes, of_vendor, present, question
+from stackgen.domain.target_defaults import device_nodes, of_vendor, present, question, reload_command
 from stackgen.domain.workload import Health, Workload
 from stackgen.targets.quadlet.pod_host import PodHost
 
@@ -33,8 +34,10 @@ Unit = dict[str, Any]
 def container(workload: Workload, host: PodHost) -> Unit:
     """The quadlet of one service."""
     start_period = workload.health.start_period if workload.health else 0
+    asking = reload_command(workload)
     service = {
         "ExecStartPre": _gate(workload, host),
+        "ExecReload": UnitArgv(("podman", "exec", host.unit(workload.name), *asking)) if asking else None,
         # Of the unit, for Podman puts the container below it, where nobody else is.
         "CPUWeight": cpu_weight(workload.cpu_request),
         "Restart": "on-failure",
@@ -171,6 +174,7 @@ def _head(workload: Workload, host: PodHost) -> Unit:
             "Requires": UnitWords(found.requires) if found.requires else None,
             "Conflicts": UnitWords(found.conflicts) if found.conflicts else None,
             "RequiresMountsFor": UnitWords(found.folders) if found.folders else None,
+            "X-ReadAtStart": fixed(workload),
         }
     )
 

@@ -7,7 +7,7 @@ from stackgen.domain.contracts import Rendered
 from stackgen.domain.document import Document, Format, Template
 from stackgen.domain.nfs_mounts import mounts
 from stackgen.domain.site import sites
-from stackgen.domain.systemd import GATE
+from stackgen.domain.systemd import GATE, changing
 from stackgen.domain.target_defaults import config_files
 from stackgen.domain.workload import Deployment
 from stackgen.targets.quadlet.container import container, download
@@ -62,6 +62,9 @@ def _installed(host: PodHost) -> dict[str, object]:
         "quadlets": str(host.quadlets),
         "secrets": tuple(sorted(secrets)),
         "boot": tuple(host.unit(w.name) for w in host.workloads if not w.exclusive),
-        "services": tuple((f"{host.unit(w.name)}.container", w.name) for w in host.workloads),
+        # What waits for a download restarts with it.
+        "services": tuple(
+            (f"{host.unit(w.name)}.container", w.name, changing(w)) for w in (*host.workloads, *host.jobs)
+        ),
         "turns": host.turns,
     }

@@ -8,7 +8,7 @@ from stackgen.domain.document import Document, Format, Template
 from stackgen.domain.listening import on_hosts, published_address
 from stackgen.domain.nfs_mounts import mounts
 from stackgen.domain.site import sites
-from stackgen.domain.systemd import GATE
+from stackgen.domain.systemd import GATE, changing
 from stackgen.domain.target_defaults import config_files
 from stackgen.domain.workload import Deployment, HostDeployment, Workload
 from stackgen.targets.systemd.box import Box
@@ -43,7 +43,7 @@ def _documents(box: Box) -> Iterator[Document]:
         yield from _secrets(workload, box)
     for name, lines in (("sysusers.conf", sysusers(box)), ("tmpfiles.conf", tmpfiles(box))):
         if lines:
-            text = Template("systemd/lines", (("lines", (f"# {box.origin}", *lines)),))
+            text = Template("lines", (("lines", (f"# {box.origin}", *lines)),))
             yield Document(path=box.folder / name, format=Format.TEXT, body=text)
     yield _script(box, GATE, Template(GATE))
     yield _script(box, "install.sh", Template("systemd/install.sh", tuple(_installed(box).items())))
@@ -86,6 +86,9 @@ def _installed(box: Box) -> dict[str, object]:
         "quadlets": "",
         "secrets": tuple(sorted(files | tokens)),
         "boot": tuple(box.unit(w.name) for w in box.workloads if not w.exclusive),
-        "services": tuple((f"{box.unit(w.name)}.service", w.name) for w in box.workloads),
+        # What waits for a download restarts with it.
+        "services": tuple(
+            (f"{box.unit(w.name)}.service", w.name, changing(w)) for w in (*box.workloads, *box.jobs)
+        ),
         "turns": box.turns,
     }

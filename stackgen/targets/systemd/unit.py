@@ -13,13 +13,14 @@ from stackgen.domain.systemd import (
     GATE,
     INTERVAL,
     downloading,
+    fixed,
     gate,
     home,
     order,
     shut_in,
     until_it_answers,
 )
-from stackgen.domain.target_defaults import present, visible_devices
+from stackgen.domain.target_defaults import present, reload_command, visible_devices
 from stackgen.domain.workload import Workload
 from stackgen.emit import shell
 from stackgen.targets.systemd.box import Box
@@ -42,6 +43,7 @@ def service(workload: Workload, box: Box) -> Unit:
         "ExecStart": UnitArgv((workload.program, *workload.args)) if why_not(workload) is None else None,
         # The unit counts as started, and what waits for it starts, when the program answers.
         "ExecStartPost": UnitArgv(until_it_answers(health)) if health else None,
+        "ExecReload": UnitArgv(tuple(asking)) if (asking := reload_command(workload, own=False)) else None,
         "Environment": _environment(workload, box),
         "EnvironmentFile": box.environment_file(workload) if box.secrets(workload) else None,
         **closed,
@@ -108,6 +110,7 @@ def _head(workload: Workload, box: Box) -> dict[str, Any]:
             "Requires": UnitWords(found.requires) if found.requires else None,
             "Conflicts": UnitWords(found.conflicts) if found.conflicts else None,
             "RequiresMountsFor": UnitWords(found.folders) if found.folders else None,
+            "X-ReadAtStart": fixed(workload),
         }
     )
 

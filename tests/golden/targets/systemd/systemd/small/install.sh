@@ -5,7 +5,8 @@
 #   makes the user and the folders of sysusers.conf and tmpfiles.conf;
 #   systemctl link      all units, so that systemd knows them;
 #   systemctl enable    those that start at boot, and starts them;
-#   systemctl restart   those that run already and whose unit or config files have changed.
+#   systemctl restart   those that run already and whose unit or config files have changed;
+#   systemctl reload    instead, where only files have changed that the program can read anew.
 set -eu
 cd "$(dirname "$0")"
 place=/etc/stackgen/home
@@ -19,14 +20,29 @@ while read -r secret; do
     [ -f "$secret" ] || missing="$missing $secret"
 done <<'SECRETS'
 SECRETS
+# What the gate looks for before a start changes nothing for a program that runs.
+running() { grep -v '^ExecStartPre=' "$1" 2>/dev/null; }
 changed=
-while read -r file folder; do
-    same=yes
-    cmp -s "$file" "$place/$file" || same=no
-    [ ! -d "$folder" ] || diff -rq "$folder" "$place/$folder" >/dev/null 2>&1 || same=no
-    [ $same = yes ] || changed="$changed ${file%.*}.service"
+reread=
+kept=
+while read -r file folder change; do
+    unit=${file%.*}.service
+    if [ "$(running "$file")" != "$(running "$place/$file")" ]; then
+        changed="$changed $unit"
+        continue
+    fi
+    if [ "$change" = reload ] && [ -d "$place/$folder" ]; then
+        kept="$kept $folder"
+    fi
+    if [ ! -d "$folder" ] || diff -rq "$folder" "$place/$folder" >/dev/null 2>&1; then
+        continue
+    fi
+    case $change in
+        reload) reread="$reread $unit" ;;
+        *) changed="$changed $unit" ;;
+    esac
 done <<'SERVICES'
-home-ollama.service ollama
+home-ollama.service ollama restart
 SERVICES
 
 # What this stack had here before, and has no longer.
@@ -42,6 +58,12 @@ done
 rm -rf "$place.new"
 mkdir -p "$place.new"
 cp -R . "$place.new"
+# A program that runs sees the very files that were there when it started: what it can read anew changes in them.
+for folder in $kept; do
+    rm -rf "$place.new/$folder"
+    mv "$place/$folder" "$place.new"
+    cp -R "$folder" "$place.new"
+done
 rm -rf "$place"
 mv "$place.new" "$place"
 chown -R root:root "$place"
@@ -65,3 +87,5 @@ fi
 systemctl enable --now home-ollama.service
 # shellcheck disable=SC2086 # a list of names
 [ -z "$changed" ] || systemctl try-restart $changed
+# shellcheck disable=SC2086
+[ -z "$reread" ] || systemctl try-reload-or-restart $reread
