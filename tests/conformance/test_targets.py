@@ -42,9 +42,8 @@ MEANT_FOR_OTHERS = {
 WRITTEN = {"memory_request": "ram", "cpu_request": "cpus"}
 """Keys of stack.yaml that are called otherwise than the field."""
 
-GOES_WITH = {"watches": "gpus", "listen": "ports", "expose": "ports"}
-"""Fields that mean nothing without another."""
 GOES_WITH = {
+    "watches": ("gpus",),
     "listen": ("ports",),
     "expose": ("ports",),
     "reload": ("config_files", "gpus", "health", "ports"),

@@ -54,9 +54,9 @@ def presets(folder: Path) -> Iterator[tuple[str, list[str]]]:
     found = objects(kustomize(folder))
     files = {o["metadata"]["name"]: o["data"] for o in found if o["kind"] == "ConfigMap"}
     for pod in (pod for one in found for pod in pods(one)):
-        (container,) = pod["spec"]["containers"]
+        container = pod["spec"]["containers"][0]
         if "--models-preset" in container.get("args", ()):
-            (volume,) = [v for v in pod["spec"]["volumes"] if "configMap" in v]
+            (volume,) = [v for v in pod["spec"]["volumes"] if v["name"] == "config"]
             arguments = list(container["args"])
             at = arguments.index("--models-preset")
             del arguments[at : at + 2]

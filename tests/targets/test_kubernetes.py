@@ -50,6 +50,12 @@ def cluster_home() -> Deployment:
     return replace(found, hosts=hosts, volumes={**found.volumes, "data": data}, downloads=(DOWNLOAD,))
 
 
+def starting_anew(found: Deployment) -> Deployment:
+    """The same where no program reads a file while it runs."""
+    hosts = (replace(h, workloads=tuple(replace(w, reload=None) for w in h.workloads)) for h in found.hosts)
+    return replace(found, hosts=tuple(hosts))
+
+
 def in_cluster(*workloads: Workload, deploy: Mapping[str, Any] | None = None, **options: Any) -> Deployment:
     found = deployment(*workloads, platform="kubernetes", **options)
     return replace(found, deploy=Deploy.model_validate(deploy or {}))
@@ -353,7 +359,7 @@ class TestPods:
         assert "initContainers" not in pod(in_cluster(CHAT, turns), "chat")
 
     def test_weights_are_waited_for(self) -> None:
-        found = cluster_home()
+        found = starting_anew(cluster_home())
         (first,) = pod(found)["initContainers"]
         assert "/volume/.stackgen/complete-" in first["command"][-1]
         assert first["volumeMounts"][0]["readOnly"] is True

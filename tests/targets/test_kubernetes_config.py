@@ -77,8 +77,10 @@ def test_more_weights_make_another_job_and_the_same_pod() -> None:
     more = DownloadFile(path="more.gguf", target=file.target.with_name("more.gguf"), size=7, sha256="cd" * 32)
     grown = replace(found, downloads=(replace(DOWNLOAD, files=(*DOWNLOAD.files, more)),))
     assert pod(found, "llama") == pod(grown, "llama")
-    lists = [folder(one, "llama")["weights.list"] for one in (found, grown)]
-    assert lists[0] != lists[1]
+    for one in (found, grown):
+        (line,) = dict(folder(one, "llama")["weights.list"].values)["lines"]
+        marker = dict(folder(one, "download-models")["download.sh"].values)["marker"]
+        assert line == f"volume-models .stackgen/{marker}"
     assert "weights.list" in folder(found, "llama")["kustomization.yaml"]["configMapGenerator"][0]["files"]
     jobs = [folder(one, "download-models")["job.yaml"]["metadata"]["name"] for one in (found, grown)]
     assert jobs[0] != jobs[1]

@@ -8,6 +8,7 @@
 # - port 8080 (http) on 192.168.10.20
 # - down before it: the others of big-cards
 # - up to 300 s until http://192.168.10.20:8080/health answers
+# - a GET of http://192.168.10.20:8080/models?reload=1 to read its config files anew, or a restart
 # - at most 24 CPUs
 # - at most 390.0 GiB of memory
 # - the right to lock memory (ulimit -l unlimited)
