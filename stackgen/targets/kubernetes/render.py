@@ -137,8 +137,8 @@ def _service(workload: Workload, found: Cluster) -> Iterator[Document]:
         yield _yaml(found, folder / charts.VALUES, body, how)
     yield from config_files(workload, FOLDER / folder, found.origin, found.url)
     if reloads(workload):
-        body = Template(f"kubernetes/{SCRIPT}")
-        yield Document(path=FOLDER / folder / SCRIPT, format=Format.SHELL, header=(found.origin,), body=body)
+        asking = Template(f"kubernetes/{SCRIPT}")
+        yield Document(path=FOLDER / folder / SCRIPT, format=Format.SHELL, header=(found.origin,), body=asking)
     if lines := listed_weights(workload, found):
         text = Template("lines", (("lines", tuple(lines)),))
         yield Document(path=FOLDER / folder / WEIGHTS, format=Format.TEXT, body=text)
