@@ -138,7 +138,9 @@ def _service(workload: Workload, found: Cluster) -> Iterator[Document]:
     yield from config_files(workload, FOLDER / folder, found.origin, found.url)
     if reloads(workload):
         asking = Template(f"kubernetes/{SCRIPT}")
-        yield Document(path=FOLDER / folder / SCRIPT, format=Format.SHELL, header=(found.origin,), body=asking)
+        yield Document(
+            path=FOLDER / folder / SCRIPT, format=Format.SHELL, header=(found.origin,), body=asking
+        )
     if lines := listed_weights(workload, found):
         text = Template("lines", (("lines", tuple(lines)),))
         yield Document(path=FOLDER / folder / WEIGHTS, format=Format.TEXT, body=text)
