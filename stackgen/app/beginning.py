@@ -125,8 +125,9 @@ def _of_one_vendor(cards: Sequence[Card]) -> tuple[int, ...]:
 
 
 def _vendor(card: Card) -> str:
-    known = table.gpu(card) if isinstance(card, str) else None
-    return known.vendor if known else card.get("vendor", "nvidia") if isinstance(card, dict) else "nvidia"
+    has = {"model": card} if isinstance(card, str) else card
+    known = table.gpu(has["model"]) if "model" in has else None
+    return known.vendor if known else has.get("vendor", "nvidia")
 
 
 def _linked(cards: Sequence[Card], indexes: Sequence[int]) -> list[LinkedGpu]:

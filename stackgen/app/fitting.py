@@ -121,19 +121,30 @@ def _text(name: str, cards: Sequence[Card], ram: str | None) -> str:
 def card(text: str) -> Card:
     """A card as stack.yaml has it: its name, or what it has. Raises Failure."""
     from stackgen.data import gpus
+
+    name, colon, rest = text.partition(":")
+    key, _, reserve = rest.partition("=")
+    if colon and (key != "reserve" or not _is_size(reserve)):
+        raise Failure(f"{rest!r} says nothing of a GPU", f"such as {name}:reserve=2GiB, for other programs")
+    kept = {"reserve": reserve} if colon else {}
+    if found := gpus.gpu(name):
+        return {"model": found.name, **kept} if kept else found.name
+    if not _is_size(name):
+        near = did_you_mean(name, gpus.names())
+        raise Failure(
+            f"there is no GPU {name!r} in the built-in table",
+            near or "name its memory instead, such as 24GiB",
+        )
+    return {"capacity": name, **kept}
+
+
+def _is_size(text: str) -> bool:
     from stackgen.domain.units import parse_size
 
-    if found := gpus.gpu(text):
-        return found.name
     try:
-        parse_size(text)
+        return parse_size(text) > 0
     except ValueError:
-        near = did_you_mean(text, gpus.names())
-        raise Failure(
-            f"there is no GPU {text!r} in the built-in table",
-            near or "name its memory instead, such as 24GiB",
-        ) from None
-    return {"capacity": text}
+        return False
 
 
 def _source(name: str) -> dict[str, str]:

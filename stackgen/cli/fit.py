@@ -32,7 +32,10 @@ def fit(
     stack: StackPath = Path(),
     gpu: Annotated[
         list[str] | None,
-        typer.Option(metavar="CARD", help="no stack, but this card: rtx-3090, or 24GiB (repeatable)"),
+        typer.Option(
+            metavar="CARD",
+            help="no stack, but this card: rtx-3090, 24GiB or rtx-3090:reserve=2GiB (repeatable)",
+        ),
     ] = None,
     ram: Annotated[
         str | None, typer.Option(metavar="SIZE", help="main memory beside --gpu, such as 64GB")

@@ -83,11 +83,16 @@ def require_lock(loaded: "Loaded") -> None:
         raise typer.Exit(EXIT_OUT_OF_DATE)
 
 
-def print_json(data: dict[str, Any]) -> None:
-    """JSON to stdout."""
+def as_json(data: dict[str, Any]) -> str:
+    """JSON, as files and stdout have it."""
     import json
 
-    sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+
+
+def print_json(data: dict[str, Any]) -> None:
+    """JSON to stdout."""
+    sys.stdout.write(as_json(data))
 
 
 def open_streams() -> None:

@@ -48,3 +48,10 @@ def create(path: Path, text: str) -> Path:
     except OSError as exc:
         raise InputError(f"{file}: {exc.strerror or exc}") from exc
     return file
+
+
+def beside(file: Path, name: str, text: str) -> None:
+    """Write what stands beside a new stack file, unless there is one already. Raises InputError."""
+    place = file.with_name(name)
+    if not place.exists():
+        create(place, text)

@@ -19,10 +19,11 @@ from stackgen.domain.stack import Allow, Stack
 from stackgen.spec.conflicts import UNUSED
 from stackgen.spec.environment import INTERPOLATION
 from stackgen.spec.names import unknown
+from stackgen.spec.volumes import SNAPSHOT
 
 NEVER: Final = frozenset({"spec", "link", "allow"})
 """Areas of findings that must be put right, because there is no stack to plan before that is done."""
-ONLY_WARNINGS: Final = UNUSED | {"link/unpinned-image", "link/nothing-shared", INTERPOLATION}
+ONLY_WARNINGS: Final = UNUSED | {"link/unpinned-image", "link/nothing-shared", INTERPOLATION, SNAPSHOT}
 """Kinds in these areas that are mere warnings."""
 
 

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+SCHEMA = "stack.schema.json"
+"""The file that the first line names."""
 _TEXT = """\
 # yaml-language-server: $schema=stack.schema.json
 #
 # What this machine has, and what it serves. `stackgen plan` shows what sits on each GPU; the language is in
-# docs/language.md, and `stackgen schema > stack.schema.json` lets an editor complete it.
+# docs/language.md. Editors complete it by stack.schema.json; `stackgen schema > stack.schema.json` writes that anew.
 version: 1
 name: {name}
 

@@ -7,7 +7,7 @@ from stackgen.domain.contracts import Engines, Targets
 from stackgen.domain.diagnostic import StackError, has_errors
 from stackgen.domain.linked import LinkedStack
 from stackgen.domain.stack import Stack
-from stackgen.spec import allow, conflicts, hosts, models, references, services
+from stackgen.spec import allow, conflicts, hosts, models, references, services, volumes
 from stackgen.spec.names import Scope
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def link(
         *references.check_groups(stack),
         *references.check_scenarios(stack),
         *references.check_measured(stack),
+        *volumes.check(stack.volumes),
         *conflicts.check(scope, options),
         *allow.check(stack),
     )

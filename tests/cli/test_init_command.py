@@ -103,6 +103,8 @@ def test_without_a_gpu_it_says_so(tmp_path: Path) -> None:
     ("arguments", "hint"),
     [
         (("--gpu", "rtx-309"), "did you mean `rtx-3090`?"),
+        (("--gpu", "rtx-3090:reserved=2GiB"), "such as rtx-3090:reserve=2GiB, for other programs"),
+        (("--gpu", "rtx-3090:reserve=2"), "such as rtx-3090:reserve=2GiB, for other programs"),
         (("--gpu", "rtx-3090", "--platform", "composs"), "did you mean `compose`?"),
         (("nowhere/stack.yaml", "--gpu", "rtx-3090"), "No such file or directory"),
     ],
@@ -112,3 +114,28 @@ def test_what_cannot_be_done_is_told(arguments: tuple[str, ...], hint: str, tmp_
     assert done.status == 2
     assert hint in done.err
     assert not list(tmp_path.iterdir())
+
+
+def test_the_schema_that_it_names_is_there(tmp_path: Path) -> None:
+    stackgen("init", "--gpu", "rtx-3090", cwd=tmp_path)
+    schema = tmp_path / "stack.schema.json"
+    assert "$schema=stack.schema.json" in (tmp_path / "stack.yaml").read_text().splitlines()[0]
+    assert schema.read_text() == stackgen("schema", cwd=tmp_path).out
+    schema.write_text("mine")
+    assert stackgen("init", "other.yaml", "--gpu", "rtx-3090", cwd=tmp_path).status == 0
+    assert schema.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("gpu", "entry"),
+    [
+        ("rx-7900-xtx:reserve=2GiB", "{model: rx-7900-xtx, reserve: 2GiB}"),
+        ("24GiB:reserve=512MiB", "{capacity: 24GiB, reserve: 512MiB}"),
+    ],
+)
+def test_what_other_programs_take_can_be_told(gpu: str, entry: str, tmp_path: Path) -> None:
+    done = stackgen("init", "--gpu", gpu, cwd=tmp_path)
+    assert done.status == 0, done.err
+    assert f"gpus: [{entry}]" in (tmp_path / "stack.yaml").read_text()
+    assert ("rocm" in (tmp_path / "stack.yaml").read_text()) is gpu.startswith("rx")
+    assert planned(tmp_path / "stack.yaml").verdict is Verdict.FITS
