@@ -1,8 +1,14 @@
 """The mirrored allocator and scheduler on graphs small enough to follow by hand."""
 
-from stackgen.memory.graph.allocator import Allocator, Buffer
-from stackgen.memory.graph.scheduler import schedule
+from stackgen.memory.graph.allocator import Buffer, peaks
+from stackgen.memory.graph.lifetimes import lifetimes
+from stackgen.memory.graph.scheduler import Schedule, schedule
 from stackgen.memory.graph.tensors import Graph, Tensor, same_layout
+
+
+def needed(plan: Schedule, places: int) -> list[int]:
+    """Peaks of a schedule of one part."""
+    return peaks(lifetimes(plan), [0], places)
 
 
 def test_best_fit_then_the_endless_end() -> None:
@@ -37,7 +43,7 @@ def test_a_chain_needs_two_buffers_however_long() -> None:
     for length in (2, 5, 9):
         g = Graph()
         _chain(g, length)
-        device, host = Allocator(2).run(schedule(g, host=1, pipeline=False))
+        device, host = needed(schedule(g, host=1, pipeline=False), 2)
         assert device == 2 * 256  # what is read and what is written; the input's copy is the first of them
         assert host == 256
 
@@ -49,7 +55,7 @@ def test_in_place_operations_take_no_bytes() -> None:
         x = g.mul_mat(g.weight(0, 8, 8), g.input("f32", 8, 8))
         x = g.same(x) if scaled else x
         g.expand(g.mul_mat(g.weight(0, 8, 8), x))
-        sizes.append(Allocator(2).run(schedule(g, host=1, pipeline=False)))
+        sizes.append(needed(schedule(g, host=1, pipeline=False), 2))
     assert sizes[0] == sizes[1]
 
 
@@ -58,7 +64,7 @@ def test_pipelining_keeps_four_copies_of_what_crosses() -> None:
         g = Graph()
         x = g.mul_mat(g.weight(0, 8, 8), g.input("f32", 8, 8))
         g.expand(g.mul_mat(g.weight(1, 8, 8), x))
-        return Allocator(3).run(schedule(g, host=2, pipeline=pipeline))
+        return needed(schedule(g, host=2, pipeline=pipeline), 3)
 
     once, four = run(pipeline=False), run(pipeline=True)
     assert [b - a for a, b in zip(once, four, strict=True)] == [3 * 256, 3 * 256, 3 * 256]

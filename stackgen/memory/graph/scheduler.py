@@ -22,6 +22,8 @@ class Schedule:
 
     nodes: list[Tensor] = field(default_factory=list)
     leafs: list[Tensor] = field(default_factory=list)
+    marks: list[int] = field(default_factory=list)
+    """How many nodes there are before each part that follows the first."""
     n_splits: int = 0
 
 
@@ -151,6 +153,7 @@ def _lay_out(graph: Graph, splits: list[tuple[int, list[Tensor], list[Tensor]]],
                 leaf.output = True
                 out.leafs.append(leaf)
                 out.leafs += [_copy(leaf, leaf.backend, pinned=True) for _ in range(n_copies - 1)]
+    n_done = 0
     for place, inputs, nodes in splits:
         for s in inputs:
             first = s.copies[place] if s.copies else s
@@ -160,6 +163,9 @@ def _lay_out(graph: Graph, splits: list[tuple[int, list[Tensor], list[Tensor]]],
             if n_copies > 1:
                 out.leafs.append(first)
                 out.leafs += [_copy(s, place, pinned=True) for _ in range(n_copies - 1)]
+        while len(out.marks) < len(graph.marks) and graph.marks[len(out.marks)] <= n_done + len(nodes):
+            out.marks.append(len(out.nodes) + graph.marks[len(out.marks)] - n_done)
         out.nodes += nodes
+        n_done += len(nodes)
     out.leafs += graph.leafs
     return out

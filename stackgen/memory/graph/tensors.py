@@ -16,7 +16,6 @@ class Tensor:
     """One node or leaf. Slots, because a plan makes and reads tens of thousands of them."""
 
     __slots__ = (
-        "address",
         "backend",
         "by_expert",
         "bytes",
@@ -30,8 +29,8 @@ class Tensor:
         "nb",
         "ne",
         "output",
-        "owned",
         "place",
+        "range",
         "seen",
         "src",
         "type",
@@ -66,9 +65,8 @@ class Tensor:
         self.backend = -1
         self.copies: dict[int, Tensor] | None = None
         self.n_children = self.n_views = 0
-        self.owned = False
-        self.address = (-1, 0)
-        """Place and offset that the allocator chose."""
+        self.range = -1
+        """Number of the range of bytes that it has; -1 = none."""
         self.bytes = 0
         """Its padded size; of a weight, its size in the file."""
 
@@ -111,6 +109,8 @@ class Graph:
     def __init__(self) -> None:
         self.nodes: list[Tensor] = []
         self.leafs: list[Tensor] = []
+        self.marks: list[int] = []
+        """How many nodes there were at the begin of each block, and of the head."""
 
     # -- leafs
 
@@ -146,6 +146,10 @@ class Graph:
                 self.expand(s)
         (self.nodes if t.src else self.leafs).append(t)
         return t
+
+    def mark(self) -> None:
+        """A block or the head begins."""
+        self.marks.append(len(self.nodes))
 
     # -- matrix products and attention
 

@@ -1,21 +1,22 @@
 """Mixture of experts: router, the chosen experts of every token, their weighted sum (`build_moe_ffn`)."""
 
+from stackgen.domain.facts import ModelFacts
 from stackgen.memory.graph.tensors import Tensor
 from stackgen.memory.model.builder import Builder
 
 
-def experts_used(b: Builder) -> int:
-    """How many experts a token uses in this block."""
-    value = b.facts.values.get("expert_used_count", 1)
+def experts_used(facts: ModelFacts, i: int) -> int:
+    """How many experts a token uses in block i."""
+    value = facts.values.get("expert_used_count", 1)
     if isinstance(value, tuple):
-        return int(value[min(b.i, len(value) - 1)])
+        return int(value[min(i, len(value) - 1)])
     return int(value)
 
 
 def mixture(b: Builder, cur: Tensor, logits: Tensor | None = None, kind: str = "exps") -> Tensor:
     """[embedding, tokens] through the experts of each token; `kind`: the experts' part of their tensors' names."""
     g, n, embd = b.g, cur.ne[1], cur.ne[0]
-    used = min(experts_used(b), b.w[f"ffn_down_{kind}.weight"].shape[-1])
+    used = min(experts_used(b.facts, b.i), b.w[f"ffn_down_{kind}.weight"].shape[-1])
     logits = b.linear("ffn_gate_inp", cur) if logits is None else logits
     count = logits.ne[0]
     late = "softmax_after_top_k" in b.facts.traits

@@ -1,4 +1,7 @@
-"""The worst-case graph of a model on given places, and the bytes it needs there (`graph_reserve`)."""
+"""The worst-case graph of a model on given places, and the bytes it needs there (`graph_reserve`).
+
+Blocks that are alike are built once. Their parts are then played for the whole model, block by block.
+"""
 
 from collections.abc import Sequence
 
@@ -6,36 +9,38 @@ from stackgen.domain.facts import ModelFacts
 from stackgen.domain.llama import LlamaParams
 from stackgen.memory.errors import Refused
 from stackgen.memory.geometry import Geometry
-from stackgen.memory.graph.allocator import Allocator
+from stackgen.memory.graph.allocator import peaks
+from stackgen.memory.graph.lifetimes import Part, fit_together, lifetimes
 from stackgen.memory.graph.scheduler import Schedule, schedule
 from stackgen.memory.graph.tensors import Graph, Tensor
 from stackgen.memory.model.altup import altup_block, narrow, widen
 from stackgen.memory.model.blocks import block
 from stackgen.memory.model.builder import Builder
 from stackgen.memory.model.per_layer import add_per_layer, per_layer_inputs
+from stackgen.memory.model.roles import roles_of, shortened
 from stackgen.memory.placement import Placement
 
 TABLE_SIZES = (521, 1031, 2053, 4099, 8209, 16411, 32771)
 """Primes that ggml's hash tables grow to."""
 FEW_TENSORS = 6.5
 """Tensors a block below which that table can be too small: fused projections, no biases."""
-KEPT = 2
-"""Blocks kept of those that are alike and have like neighbours: more change nothing."""
 
 
 def compute_bytes(
     facts: ModelFacts, params: LlamaParams, geo: Geometry, placement: Placement, *, offload: bool = False
 ) -> list[int]:
     """Bytes of the compute buffer per place, the host last; `offload`: with host weights moved to the first device."""
-    blocks = representative(facts, placement)
     refuse_large_graph(facts, params, geo, placement)
-    plan = _plan(Builder(facts, params, geo, placement), blocks, offload=offload)
-    if params.flash_attn == "auto" and any(t.wanted not in (None, t.backend) for t in plan.nodes):
-        # `auto` gives flash attention up when one of its operations lands on another place than its block.
-        b = Builder(facts, params, geo, placement)
-        b.inputs.flash_attn = False
-        plan = _plan(b, blocks, offload=offload)
-    return Allocator(placement.places).run(plan)
+    # Where CUDA fetches weights, what a split has fetched before decides: then no block is like another.
+    roles = [*range(facts.n_trunk)] if offload else roles_of(facts, placement)
+    blocks = shortened(roles)
+    parts = _parts(facts, params, geo, placement, blocks, offload=offload)
+    first = {roles[i]: at for at, i in reversed([*enumerate(blocks, 1)])}
+    order = [0, *(first[role] for role in roles), len(parts) - 1]
+    if not fit_together(parts, order):
+        parts = _parts(facts, params, geo, placement, range(facts.n_trunk), offload=offload)
+        order = [*range(len(parts))]
+    return peaks(parts, order, placement.places)
 
 
 def refuse_large_graph(facts: ModelFacts, params: LlamaParams, geo: Geometry, placement: Placement) -> None:
@@ -56,6 +61,24 @@ def refuse_large_graph(facts: ModelFacts, params: LlamaParams, geo: Geometry, pl
         )
 
 
+def _parts(
+    facts: ModelFacts,
+    params: LlamaParams,
+    geo: Geometry,
+    placement: Placement,
+    blocks: Sequence[int],
+    *,
+    offload: bool,
+) -> list[Part]:
+    plan = _plan(Builder(facts, params, geo, placement), blocks, offload=offload)
+    if params.flash_attn == "auto" and any(t.wanted not in (None, t.backend) for t in plan.nodes):
+        # `auto` gives flash attention up when one of its operations lands on another place than its block.
+        b = Builder(facts, params, geo, placement)
+        b.inputs.flash_attn = False
+        plan = _plan(b, blocks, offload=offload)
+    return lifetimes(plan)
+
+
 def _plan(b: Builder, blocks: Sequence[int], *, offload: bool) -> Schedule:
     graph = build(b, blocks)
     return schedule(graph, b.placement.host, pipeline=b.placement.pipeline, offload=offload)
@@ -70,6 +93,7 @@ def build(b: Builder, blocks: Sequence[int]) -> Graph:
     if wide:
         cur = widen(b, cur)
     for i in blocks:
+        b.g.mark()
         b.enter(i)
         if wide and inputs is not None:
             cur = altup_block(b, cur, inputs)
@@ -78,6 +102,7 @@ def build(b: Builder, blocks: Sequence[int]) -> Graph:
         if inputs is not None:
             cur = add_per_layer(b, cur, inputs)
         cur = finish(b, cur)
+    b.g.mark()
     b.head(narrow(b, cur) if wide else cur)
     return b.g
 
@@ -90,30 +115,3 @@ def finish(b: Builder, cur: Tensor) -> Tensor:
         raw = b.raw_embeddings
         cur = b.g.add(cur, b.g.view(raw, b.embd, b.n, nb=(raw.strides[1],)))
     return cur
-
-
-def representative(facts: ModelFacts, placement: Placement) -> list[int]:
-    """Enough blocks to reach every peak: of each kind, between the same neighbours, the first one or two."""
-    n = facts.n_trunk
-    if any(x.attention is not None and x.attention.indexer_length for x in facts.layers):
-        return list(range(n))  # holes in the buffer: the peak grows with every block
-    kinds = [_kind(facts, placement, i) for i in range(n)]
-    groups: dict[object, list[int]] = {}
-    for i in range(n):
-        groups.setdefault((*tuple(kinds[max(0, i - 1) : i + 2]), i == 0), []).append(i)
-    kept = {0, n - 1}
-    for members in groups.values():
-        for i in members[:KEPT]:
-            kept.update(j for j in (i - 1, i, i + 1) if 0 <= j < n)
-    return sorted(kept)
-
-
-def _kind(facts: ModelFacts, placement: Placement, i: int) -> tuple[object, ...]:
-    """What makes two blocks the same to the allocator: shapes and places, not storage types."""
-    layer = facts.layers[i]
-    moved = placement.of_block(i, layer.weights)
-    a = layer.attention
-    alone = i < facts.number("n_deepstack_layers") or (
-        a is not None and not a.cached and placement.n_devices > 1
-    )
-    return (placement.layers[i], facts.kinds[i], tuple(moved.items()), i if alone else -1)
