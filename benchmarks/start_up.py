@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 FLOOR = [sys.executable, "-c", "import typer, ruamel.yaml, rich.table; from pydantic import BaseModel"]
-RUN = [sys.executable, "-c", "from stackgen.cli import main; main()"]
+RUN = [sys.executable, "-m", "stackgen"]
 
 
 def seconds(command: list[str]) -> float:

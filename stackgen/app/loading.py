@@ -1,7 +1,7 @@
 """A stack file and its lock, read, parsed and linked."""
 
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from stackgen import registry
 from stackgen.app import locking
@@ -12,14 +12,13 @@ from stackgen.domain.source import Source
 from stackgen.domain.stack import Stack
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Loaded:
+class Loaded(NamedTuple):
     """A stack file that parses and links."""
 
     source: Source
     stack: LinkedStack
     file: Path
-    lock: Lock = field(default_factory=Lock)
+    lock: Lock = Lock()
     """What stands beside the stack file, fresh or not."""
 
 

@@ -1,9 +1,9 @@
 """Making a lock: what is asked for anew, what stays, and all or nothing that is written."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from stackgen.domain.diagnostic import Diagnostic, has_errors
 from stackgen.domain.failure import Failure
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from stackgen.io.hub import Hub
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Relock:
+class Relock(NamedTuple):
     """A new lock, or what stands in its way; `reached` names what was resolved."""
 
     lock: Lock

@@ -1,9 +1,9 @@
 """From a plan to the text of every file, by way of workloads."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from stackgen import registry
 from stackgen.domain.diagnostic import Diagnostic, StackError, error, has_errors
@@ -20,8 +20,7 @@ ALWAYS: Final = ("clients",)
 """Targets that are rendered for every stack, beside those of its platforms."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Output:
+class Output(NamedTuple):
     """Rendered files by target and by path below the output folder, and what could not be expressed."""
 
     files: Mapping[str, Mapping[PurePosixPath, "RenderedFile"]]

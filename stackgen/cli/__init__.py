@@ -139,13 +139,11 @@ def version() -> None:
 
 def main() -> None:
     """Run the command line; every failure has a message and an exit status of the contract."""
-    import gc
     import os
 
     from stackgen.domain.failure import Failure
 
-    # A run is short and makes few cycles; looking for plug-ins of pydantic reads every installed package.
-    gc.set_threshold(100_000)
+    # Looking for plug-ins of pydantic reads every installed package.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     open_streams()
     try:
@@ -153,7 +151,6 @@ def main() -> None:
             cli()
         finally:
             sys.stdout.flush()
-            gc.freeze()  # or the exit searches all that it is about to give back for cycles
     except Failure as exc:
         note(f"stackgen: {exc}" + (f"\n  hint: {exc.hint}" if exc.hint else ""))
         sys.exit(exc.status)

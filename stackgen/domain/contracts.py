@@ -1,7 +1,6 @@
 """The two extension points: what a module in `engines/` and one in `targets/` must offer."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from stackgen.domain.diagnostic import Diagnostic, YamlPath
@@ -145,8 +144,7 @@ class Store(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered:
+class Rendered(NamedTuple):
     """A target's documents, and what it could not express."""
 
     documents: "tuple[Document, ...]"

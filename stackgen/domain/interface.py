@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from stackgen.domain.linked import SecretKey
 
@@ -30,8 +30,7 @@ class Task(Enum):
     IMAGES = "images"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ServedModel:
+class ServedModel(NamedTuple):
     """A model as clients ask for it; `context` is the most tokens of one conversation, None = nobody knows."""
 
     id: str
@@ -41,8 +40,7 @@ class ServedModel:
     vision: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Scrape:
+class Scrape(NamedTuple):
     """Where Prometheus finds figures without making the service load anything."""
 
     path: str = "/metrics"
@@ -53,8 +51,7 @@ class Scrape:
     """An expression for the memory in use on each GPU of the service's host, in bytes, by the label `gpu`."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Proxy:
+class Proxy(NamedTuple):
     """That a service answers for the host names of others."""
 
     services: frozenset[str] | None = None

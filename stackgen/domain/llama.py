@@ -1,6 +1,5 @@
 """The parameters of llama.cpp that decide memory, named as llama.cpp names them."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
@@ -10,8 +9,7 @@ LATEST_BUILD = 11434
 """The newest build whose options and memory were checked; assumed when nothing names one."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LlamaParams:
+class LlamaParams(NamedTuple):
     """llama-server's memory-relevant options; the defaults are llama-server's own."""
 
     build: int = LATEST_BUILD

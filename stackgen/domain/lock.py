@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from stackgen.domain.facts import ModelFacts
 from stackgen.domain.linked import ModelRequest
@@ -27,8 +27,7 @@ PARTS: Final[Mapping[str, str]] = {
 """How the nameless parts of a registry's models are called, by their kind; CONFIG beside them is for all."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LockedFile:
+class LockedFile(NamedTuple):
     """One file to download: its path in the repository, its bytes, and the hash that proves them.
 
     `sha256` is None for small files that a hub keeps in git; `oid` is then git's own hash of them. It is None

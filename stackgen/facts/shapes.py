@@ -1,19 +1,25 @@
 """A model's shape as a row of the catalog states it, and the metadata that its converted file carries."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from stackgen.domain.header import MetaValue
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False)
-class Shape:
+class Shape(NamedTuple):
     """Hyperparameters under llama.cpp's names; 0, "" and False mean that there is no such thing."""
 
     name: str
     source: str
     """Where the numbers were published."""
+    arch: str
+    n_layer: int
+    """All blocks of the file, prediction blocks included."""
+    n_ctx_train: int
+    n_vocab: int
+    n_embd: int
+
     parameters: str = ""
     """The published number of parameters, rounded as it was there, such as 8.03B."""
     quant: str = "Q4_K_M"
@@ -21,13 +27,7 @@ class Shape:
     mmproj_bytes: int = 0
     """Size of the projector's file in F16, to 3 %: as the hub lists it, or from the vision tower's shape."""
 
-    arch: str
-    n_layer: int
-    """All blocks of the file, prediction blocks included."""
     n_layer_nextn: int = 0
-    n_ctx_train: int
-    n_vocab: int
-    n_embd: int
     n_ff: int = 0
     n_head: int = 0
     n_head_kv: int = 0
@@ -121,7 +121,7 @@ class Shape:
 
     extra: str = ""
     """A function of `layouts` with what the architecture has beyond all this."""
-    keys: Mapping[str, MetaValue] = field(default_factory=dict)
+    keys: Mapping[str, MetaValue] = MappingProxyType({})
     """Further metadata, without the architecture's prefix."""
 
     @property

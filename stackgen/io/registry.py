@@ -4,7 +4,6 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from stackgen.domain.linked import ModelRequest
@@ -83,7 +82,7 @@ def _files(manifest: Mapping[str, Any], about: str) -> Iterator[LockedFile]:
         stem, dot, ending = name.partition(".")
         same = sum(path.startswith(stem) for path in found)
         path = f"{stem}-{same + 1}{dot}{ending}" if same else name
-        found[path] = replace(part, path=path)
+        found[path] = part._replace(path=path)
     if WEIGHTS not in found:
         raise FetchError("lock/no-weights", f"{about} has no GGUF file")
     yield from found.values()

@@ -34,8 +34,7 @@ def projector_of(low: int, high: int, basis: Basis) -> Term:
 
 def draft_params(params: LlamaParams) -> LlamaParams:
     """How llama-server starts a draft model: the target's context, its own layers and cache types."""
-    return replace(
-        params,
+    return params._replace(
         n_gpu_layers=params.draft_n_gpu_layers,
         type_k=params.draft_type_k,
         type_v=params.draft_type_v,
@@ -70,7 +69,7 @@ def prediction(
     facts: ModelFacts, params: LlamaParams, geo: Geometry, placement: Placement
 ) -> list[Term | None]:
     """A second context over the prediction blocks: their weights, their cache in f16, a graph of one block."""
-    cache_params = replace(params, type_k="f16", type_v="f16")
+    cache_params = params._replace(type_k="f16", type_v="f16")
     fixed = [0] * placement.places
     for i in range(facts.n_trunk, facts.n_layer):
         layer, home = facts.layers[i], placement.layers[i]

@@ -5,7 +5,6 @@ neither drafts nor embeds. Where its question differs from the server's, `left_o
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from stackgen.domain.llama import LlamaParams
 
@@ -20,8 +19,7 @@ def as_asked(params: LlamaParams, devices: Sequence[int]) -> LlamaParams:
     Slots that share a cache become one sequence: one stream of all cells, with one mask, is what they are.
     """
     slots = max(1, params.n_parallel) if params.n_parallel >= 0 else AUTO_SLOTS
-    return replace(
-        params,
+    return params._replace(
         n_parallel=1 if _shares(params) else slots,
         kv_unified=False,
         n_batch=min(params.n_batch, params.n_ubatch or params.n_batch)

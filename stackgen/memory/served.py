@@ -1,6 +1,6 @@
 """One model in one llama-server process, whichever engine starts it: what sits on each of its GPUs."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 from stackgen.domain.diagnostic import Diagnostic, error
@@ -107,7 +107,7 @@ def _sized(this: Served, known: KnownModel, facts: ModelFacts, draft: ModelFacts
     size = _footprint(
         Same(facts),
         # A draft model takes the context of its target, even when that is the trained one.
-        replace(params, n_ctx=params.n_ctx or facts.context_length),
+        params._replace(n_ctx=params.n_ctx or facts.context_length),
         free,
         None if draft is None else Same(draft),
     )

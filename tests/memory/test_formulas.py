@@ -74,9 +74,9 @@ def test_window_cache() -> None:
     # Gemma 3 27B: 62 layers, 16 x 128 + 16 x 128 elements in f16; 10 full ones, 52 of pad256(1024 + 512) = 1536 cells
     one = LlamaParams(n_ctx=32768, n_parallel=1)
     assert cache_mib("gemma-3-27b", one) == (10 * 32768 + 52 * 1536) * 8192 / MIB == 3184
-    assert cache_mib("gemma-3-27b", replace(one, n_ubatch=2048)) == 3808
-    assert cache_mib("gemma-3-27b", replace(one, swa_full=True)) == 15872
-    assert cache_mib("gemma-3-27b", replace(one, n_parallel=4)) == 5056
+    assert cache_mib("gemma-3-27b", one._replace(n_ubatch=2048)) == 3808
+    assert cache_mib("gemma-3-27b", one._replace(swa_full=True)) == 15872
+    assert cache_mib("gemma-3-27b", one._replace(n_parallel=4)) == 5056
 
 
 def test_windows_the_engine_overrides() -> None:
@@ -113,7 +113,7 @@ def test_rollback_multiplies_the_state() -> None:
     one = LlamaParams(n_ctx=4096, n_parallel=1)
     plain = footprint(facts_of("qwen3.5-27b"), one, [80 * GIB]).devices[0]
     drafting = footprint(
-        facts_of("qwen3.5-27b"), replace(one, spec_type="draft-mtp", spec_draft_n_max=4), [80 * GIB]
+        facts_of("qwen3.5-27b"), one._replace(spec_type="draft-mtp", spec_draft_n_max=4), [80 * GIB]
     ).devices[0]
     assert size(drafting, TermName.RECURRENT) == 5 * size(plain, TermName.RECURRENT)
     assert size(plain, TermName.DRAFT) == 0

@@ -42,7 +42,7 @@ def test_an_answer_is_for_its_arguments_and_devices() -> None:
     assert answer(process(), [said]) is said
     assert answer(process(free=(24 * GIB, 24 * GIB)), [said]) is None
     assert answer(process(free=TWO[:1]), [said]) is None
-    assert answer(process(replace(ONE_SLOT, type_k="q8_0")), [said]) is None
+    assert answer(process(ONE_SLOT._replace(type_k="q8_0")), [said]) is None
     size = footprint(facts_of("llama-3.1-8b"), ONE_SLOT, TWO)
     assert corrected(size, facts_of("llama-3.1-8b"), process(free=TWO[:1]), [said]) is size
 
@@ -110,8 +110,8 @@ def test_a_model_that_no_rule_explains_has_the_engines_figures() -> None:
     "params",
     [
         LlamaParams(n_ctx=8192),
-        replace(ONE_SLOT, spec_type="draft-mtp"),
-        replace(ONE_SLOT, embeddings=True),
+        ONE_SLOT._replace(spec_type="draft-mtp"),
+        ONE_SLOT._replace(embeddings=True),
     ],
 )
 def test_but_not_where_the_server_is_asked_for_more(params: LlamaParams) -> None:

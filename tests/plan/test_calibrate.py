@@ -105,10 +105,10 @@ def test_nothing_on_a_gpu() -> None:
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        (replace(PARAMS, n_ctx=16384), "n_ctx is 8192 in the log and 16384 in the plan"),
-        (replace(PARAMS, n_ubatch=1024), "n_ubatch is 512 in the log and 1024 in the plan"),
-        (replace(PARAMS, type_k="q8_0"), "type_k is f16 in the log and q8_0 in the plan"),
-        (replace(PARAMS, kv_unified=False), "kv_unified is true in the log and false in the plan"),
+        (PARAMS._replace(n_ctx=16384), "n_ctx is 8192 in the log and 16384 in the plan"),
+        (PARAMS._replace(n_ubatch=1024), "n_ubatch is 512 in the log and 1024 in the plan"),
+        (PARAMS._replace(type_k="q8_0"), "type_k is f16 in the log and q8_0 in the plan"),
+        (PARAMS._replace(kv_unified=False), "kv_unified is true in the log and false in the plan"),
     ],
 )
 def test_a_log_of_something_else(params: LlamaParams, message: str) -> None:
@@ -117,7 +117,7 @@ def test_a_log_of_something_else(params: LlamaParams, message: str) -> None:
 
 def test_one_slot_is_unified_or_not() -> None:
     alone = replace(CUDA, settings={**CUDA.settings, "n_seq_max": "1"})
-    found = calibrated(alone, 0, params=replace(PARAMS, n_parallel=1, kv_unified=False))
+    found = calibrated(alone, 0, params=PARAMS._replace(n_parallel=1, kv_unified=False))
     assert found.mismatches == ()
 
 

@@ -1,7 +1,6 @@
 """How others talk to a gateway: the OpenAI API with the names that it gives to the models behind it."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 from stackgen.domain.engine_defaults import secret_key
 from stackgen.domain.interface import Api, Interface, Scrape, ServedModel
@@ -27,8 +26,7 @@ def interface(service: LinkedService, others: Mapping[str, Interface]) -> Interf
 
 
 def _model(name: str, group: list[routes.Route], aliases: Mapping[str, str]) -> ServedModel:
-    return replace(
-        group[0].model,
+    return group[0].model._replace(
         id=name,
         aliases=tuple(_standing_for(name, aliases)),
         context=routes.context(group),

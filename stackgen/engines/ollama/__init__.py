@@ -64,7 +64,7 @@ class _Ollama:
 
     def interface(self, service: PlannedService) -> Interface:
         """Its own protocol, and OpenAI's and Anthropic's beside it."""
-        from stackgen.engines.ollama.lower import interface
+        from stackgen.engines.ollama.interface import interface
 
         return interface(service)
 

@@ -1,23 +1,20 @@
-"""What to run: the official image, told by its environment; and how others talk to it."""
+"""What to run: the official image, told by its environment."""
 
 from pathlib import PurePosixPath
 from typing import Final
 
 from stackgen.domain import engine_defaults as defaults
-from stackgen.domain.interface import Api, Interface, ServedModel, Task
 from stackgen.domain.linked import LinkedService
 from stackgen.domain.plan import PlannedService
 from stackgen.domain.units import MIB
 from stackgen.domain.workload import EnvValue, Health, Listen, Port, Workload
-from stackgen.engines.ollama.effective import Case, case, shares
+from stackgen.engines.ollama.effective import shares
 from stackgen.engines.ollama.options import OllamaOptions
 
 IMAGE: Final = "docker.io/ollama/ollama:0.32.15"
 PORT: Final = 11434
 MODELS: Final = PurePosixPath("/models")
 HOME: Final = PurePosixPath("/root/.ollama")
-_LOAD: Final = 600
-"""Seconds that the largest models take to load from a disk that is not quick."""
 _AS_THEY_ARE: Final = {
     "num_parallel": "OLLAMA_NUM_PARALLEL",
     "kv_cache_type": "OLLAMA_KV_CACHE_TYPE",
@@ -84,24 +81,3 @@ def environment(planned: PlannedService) -> dict[str, EnvValue]:
         # llama-server reads it from the environment that it inherits; else it goes by what happens to be free.
         env["LLAMA_ARG_TENSOR_SPLIT"] = ",".join(f"{share:g}" for share in shares(service.gpus))
     return env
-
-
-def interface(planned: PlannedService) -> Interface:
-    """All models under their ids."""
-    service = planned.linked
-    cases = [case(service, use, planned.known.get(use.model.name)) for use in service.models]
-    return Interface(
-        apis={Api.OLLAMA: "", Api.OPENAI: "/v1", Api.ANTHROPIC: ""},
-        models=tuple(map(_model, cases)),
-        first_answer=_LOAD,
-    )
-
-
-def _model(this: Case) -> ServedModel:
-    return ServedModel(
-        id=this.use.id,
-        aliases=tuple(this.own.alias),
-        context=this.num_ctx,
-        task=Task.EMBEDDINGS if this.embeds else Task.CHAT,
-        vision=this.vision,
-    )

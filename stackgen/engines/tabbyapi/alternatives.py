@@ -7,9 +7,8 @@ from typing import Any, Final, NamedTuple
 from stackgen.domain.facts import ModelFacts
 from stackgen.domain.linked import LinkedService, LinkedUse
 from stackgen.domain.plan import Alternative, KnownModel
-from stackgen.engines.tabbyapi.config import facts_of
 from stackgen.engines.tabbyapi.demand import params_of
-from stackgen.engines.tabbyapi.effective import Case, case
+from stackgen.engines.tabbyapi.effective import Case, case, facts_of
 from stackgen.engines.tabbyapi.keys import PAGE, ModelKeys
 from stackgen.engines.tabbyapi.options import Options
 from stackgen.memory.exllama.cache import bits, has_state, slots_of

@@ -5,13 +5,12 @@ from pathlib import PurePosixPath
 from typing import Any, Final, NamedTuple
 
 from stackgen.domain import engine_defaults as defaults
-from stackgen.domain.facts import ModelFacts
 from stackgen.domain.linked import LinkedModel, LinkedService
 from stackgen.domain.lock import home_of
 from stackgen.domain.plan import KnownModel
 from stackgen.domain.target_defaults import present
 from stackgen.domain.units import GIB, MIB
-from stackgen.engines.tabbyapi.effective import Case, case, reserves, server
+from stackgen.engines.tabbyapi.effective import Case, case, facts_of, reserves, server
 from stackgen.engines.tabbyapi.keys import ModelKeys
 
 MODELS: Final = PurePosixPath("/models")
@@ -78,12 +77,6 @@ def weights(service: LinkedService, model: LinkedModel, volume: PurePosixPath | 
 
 def _home(model: LinkedModel, volume: PurePosixPath | None) -> PurePosixPath:
     return defaults.seen_at(MODELS, home_of(model.request), volume)
-
-
-def facts_of(this: Case, known: Mapping[str, KnownModel]) -> ModelFacts | None:
-    """What is known of a model."""
-    model = known.get(this.use.model.name)
-    return model.facts if model else None
 
 
 def _model(

@@ -12,8 +12,7 @@ from stackgen.domain.footprint import Footprint, Memory, TermName
 from stackgen.domain.linked import LinkedService
 from stackgen.domain.plan import Demand, KnownModel, Resident
 from stackgen.domain.units import MIB
-from stackgen.engines.tabbyapi.config import facts_of
-from stackgen.engines.tabbyapi.effective import Case, cases, reserves
+from stackgen.engines.tabbyapi.effective import Case, cases, facts_of, reserves
 from stackgen.memory.exllama.footprint import Companion, alone, footprint
 from stackgen.memory.same import Same
 

@@ -1,11 +1,13 @@
 """What TabbyAPI will really do with one model: the keys of its entry over those of the service, then its defaults."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from stackgen.domain.diagnostic import YamlPath
 from stackgen.domain.facts import ModelFacts
 from stackgen.domain.linked import LinkedService, LinkedUse
+from stackgen.domain.plan import KnownModel
 from stackgen.domain.units import MIB
 from stackgen.engines.tabbyapi.keys import PAGE, DraftModel, ModelKeys, ServiceKeys
 
@@ -99,3 +101,9 @@ def reserves(this: Case) -> tuple[int, ...]:
     """What is left free on each GPU, beside what other programs take."""
     given = this.keys.autosplit_reserve
     return tuple(given) if given is not None else (RESERVE,) * len(this.service.gpus)
+
+
+def facts_of(this: Case, known: Mapping[str, KnownModel]) -> ModelFacts | None:
+    """What is known of a model."""
+    model = known.get(this.use.model.name)
+    return model.facts if model else None

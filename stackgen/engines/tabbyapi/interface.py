@@ -5,8 +5,7 @@ from typing import Final
 from stackgen.domain import engine_defaults as defaults
 from stackgen.domain.interface import Api, Interface, ServedModel
 from stackgen.domain.plan import PlannedService
-from stackgen.engines.tabbyapi.config import facts_of
-from stackgen.engines.tabbyapi.effective import cases, server
+from stackgen.engines.tabbyapi.effective import cases, facts_of, server
 
 _LOAD: Final = 600
 """Seconds that a request may wait for another model to be loaded."""

@@ -9,8 +9,7 @@ from stackgen.domain.linked import LinkedService
 from stackgen.domain.plan import KnownModel
 from stackgen.domain.units import show_size
 from stackgen.domain.weights import format_of
-from stackgen.engines.tabbyapi.config import facts_of
-from stackgen.engines.tabbyapi.effective import Case, server
+from stackgen.engines.tabbyapi.effective import Case, facts_of, server
 from stackgen.memory.exllama.footprint import EMBEDDING
 
 REMOVED: Final = "2026-07-14"

@@ -4,8 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from stackgen.domain.diagnostic import Diagnostic, error, warning
 from stackgen.domain.plan import KnownModel
-from stackgen.engines.tabbyapi.config import facts_of
-from stackgen.engines.tabbyapi.effective import Case
+from stackgen.engines.tabbyapi.effective import Case, facts_of
 from stackgen.engines.tabbyapi.keys import PAGE
 
 

@@ -4,8 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from stackgen.domain.diagnostic import Diagnostic, did_you_mean, error
 from stackgen.domain.plan import KnownModel
-from stackgen.engines.tabbyapi.config import facts_of
-from stackgen.engines.tabbyapi.effective import Case
+from stackgen.engines.tabbyapi.effective import Case, facts_of
 
 
 def unknown(this: Case, known: Mapping[str, KnownModel]) -> Iterator[Diagnostic]:

@@ -6,8 +6,7 @@ from typing import Final
 from stackgen.domain.diagnostic import Diagnostic, error, warning
 from stackgen.domain.plan import KnownModel
 from stackgen.domain.units import GIB, show_size
-from stackgen.engines.tabbyapi.config import facts_of
-from stackgen.engines.tabbyapi.effective import Case
+from stackgen.engines.tabbyapi.effective import Case, facts_of
 
 HEADROOM: Final = GIB
 """What a card needs beside what `gpu_split` caps: CUDA's context, and what the allocator cannot use."""
