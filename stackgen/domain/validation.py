@@ -154,7 +154,7 @@ def _type_hint(case: _Case, value: Any, types: list[Any]) -> str | None:
         and value.lower() in {"yes", "no", "on", "off", "true", "false"}
     ):
         return f"write {'true' if value.lower() in {'yes', 'on', 'true'} else 'false'}"
-    if isinstance(value, str) and (int in types or float in types) and _NUMBER.fullmatch(value.strip()):
+    if isinstance(value, str) and (int in types or float in types) and re.fullmatch(_NUMBER, value.strip()):
         return f"remove the quotes: {value.strip()}"
     if isinstance(value, int | float) and str in types:
         return "put it in quotes"
@@ -211,7 +211,7 @@ def _bounds(slot: Slot) -> str | None:
     return one_of(list(dict.fromkeys(words)), "and") if words else None
 
 
-_NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
+_NUMBER: Final = r"[-+]?\d+(\.\d+)?"
 _LIMITS: Final = {
     "ge": "at least",
     "gt": "more than",

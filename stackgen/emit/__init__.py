@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from stackgen.emit.errors import EmitError, TreePath
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EmitError", "TreePath", "to_text"]
 
-_NOT_IN_COMMENT = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+_NOT_IN_COMMENT: Final = r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]"
 
 
 def to_text(document: Document, overrides: Traversable | None = None) -> str:
@@ -78,6 +78,6 @@ def _comment(document: Document) -> str:
     if document.format in (Format.JSON, Format.TEXT):
         return ""
     for index, line in enumerate(document.header):
-        if _NOT_IN_COMMENT.search(line):
+        if re.search(_NOT_IN_COMMENT, line):
             raise EmitError("a comment is one line of printable text", ("header", index))
     return "".join(f"# {line}".rstrip() + "\n" for line in document.header)

@@ -4,12 +4,12 @@ Its grammar has neither quotes nor escapes, so whatever cannot stand there as it
 """
 
 import re
-from typing import Any
+from typing import Any, Final
 
 from stackgen.emit import tree
 from stackgen.emit.errors import EmitError
 
-_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_KEY: Final = r"[A-Za-z_][A-Za-z0-9_.-]*"
 
 
 def dump(body: Any) -> str:
@@ -44,7 +44,7 @@ def why_not_section(name: str) -> str | None:
 
 def why_not_key(key: str) -> str | None:
     """Why this is no key of a preset, or None."""
-    return None if _KEY.fullmatch(key) else "a key is made of letters, digits, `_`, `.` and `-`"
+    return None if re.fullmatch(_KEY, key) else "a key is made of letters, digits, `_`, `.` and `-`"
 
 
 def _section(name: str, keys: dict[str, Any]) -> str:

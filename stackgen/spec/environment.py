@@ -9,15 +9,13 @@ from stackgen.domain.secrets import is_secret_name
 from stackgen.domain.stack import Service
 
 INTERPOLATION: Final = "link/interpolation"
-_VARIABLE = re.compile(
-    r"\$\{[A-Za-z_][A-Za-z0-9_]*(?::?[-?+=][^}]*)?\}|^\$[A-Za-z_][A-Za-z0-9_]*$|\{\{.*\}\}"
-)
+_VARIABLE: Final = r"\$\{[A-Za-z_][A-Za-z0-9_]*(?::?[-?+=][^}]*)?\}|^\$[A-Za-z_][A-Za-z0-9_]*$|\{\{.*\}\}"
 
 
 def check(service: Service, path: YamlPath) -> Iterator[Diagnostic]:
     """Compose puts variables into its files; a stack is rendered for several platforms and has none."""
     for name, value in service.env.items():
-        if isinstance(value, str) and (found := _VARIABLE.search(value)):
+        if isinstance(value, str) and (found := re.search(_VARIABLE, value)):
             yield warning(
                 INTERPOLATION,
                 (*path, "env", name),

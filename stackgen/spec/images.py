@@ -12,9 +12,9 @@ _IMAGE = re.compile(
     rf"(?P<name>(?:{_REGISTRY}/)?{_PART}(?:/{_PART})*)"
     r"(?::(?P<tag>\w[\w.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
 )
-_FIXED = re.compile(r"\d\.\d|\d{8}|(?:^|-)b\d{3,}|(?:^|-)[0-9a-f]{7,40}$|^v?\d+$")
+_FIXED: Final = r"\d\.\d|\d{8}|(?:^|-)b\d{3,}|(?:^|-)[0-9a-f]{7,40}$|^v?\d+$"
 """What a tag that stays has in it: a version, a date, a build number or a commit."""
-_MOVING: Final = re.compile(r"(?:^|-)(?:latest|main|master|nightly|edge|dev)(?:-|$)")
+_MOVING: Final = r"(?:^|-)(?:latest|main|master|nightly|edge|dev)(?:-|$)"
 
 
 def check(image: str, path: YamlPath) -> Iterator[Diagnostic]:
@@ -32,8 +32,8 @@ def _moves(tag: str | None) -> str | None:
     if tag is None:
         return "has no tag, which means `latest`"
     # A date makes even nightly-20260814 stay; a moving word together with a version is a moving tag still.
-    if not _FIXED.search(tag) or (_MOVING.search(tag) and "latest" in tag):
-        return "has a tag that moves" if _MOVING.search(tag) else "names no version"
+    if not re.search(_FIXED, tag) or (re.search(_MOVING, tag) and "latest" in tag):
+        return "has a tag that moves" if re.search(_MOVING, tag) else "names no version"
     return None
 
 

@@ -10,16 +10,17 @@ from stackgen.domain.stack import Model
 
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9])?"
 _HF = re.compile(rf"({_NAME}/{_NAME})(?::([A-Za-z0-9][A-Za-z0-9._-]*))?")
-_ADDRESS = re.compile(
+# Plain text, compiled by `re` when a stack needs it: most stacks need none of these.
+_ADDRESS: Final = (
     r"(?:https?://|hf://)?(?:www\.)?(?:huggingface\.co/|hf\.co/)?([^/:\s]+/[^/:\s?#]+)(?::([\w.-]+))?"
     r"(?:/(?:blob|resolve|tree|raw)/([^/?#\s]+)(?:/([^?#\s]+))?)?.*"
 )
-_QUANT = re.compile(r"(?:UD-)?(?:I?Q\d\w*|TQ\d_\d|BF16|F16|F32|MXFP4\w*)", re.IGNORECASE)
-_OLLAMA = re.compile(r"(?:[A-Za-z0-9][\w.-]*/)?[A-Za-z0-9][\w.-]*(?::[A-Za-z0-9][\w.-]*)?", re.ASCII)
-_OLLAMA_ADDRESS = re.compile(
+_QUANT: Final = r"(?i)(?:UD-)?(?:I?Q\d\w*|TQ\d_\d|BF16|F16|F32|MXFP4\w*)"
+_OLLAMA: Final = r"(?a)(?:[A-Za-z0-9][\w.-]*/)?[A-Za-z0-9][\w.-]*(?::[A-Za-z0-9][\w.-]*)?"
+_OLLAMA_ADDRESS: Final = (
     r"(?:https?://)?(?:www\.)?(?:registry\.)?ollama\.(?:com|ai)/(?:library/)?([^?#\s]+)(?:[?#].*)?"
 )
-_URL = re.compile(r"https?://[^\s/?#\"'<>\\^`{|}]+(/[^\s?#\"'<>\\^`{|}]*)(?:\?[^\s#\"'<>\\^`{|}]*)?")
+_URL: Final = r"https?://[^\s/?#\"'<>\\^`{|}]+(/[^\s?#\"'<>\\^`{|}]*)(?:\?[^\s#\"'<>\\^`{|}]*)?"
 _GOES_WITH: Final = {"hf": ("revision", "file", "files", "mmproj"), "path": ("mmproj",), "url": ("sha256",)}
 _OLLAMA_FORM: Final = "name:tag, such as qwen3:8b, or owner/name:tag"
 _FORM: Final = "owner/repo:quant, such as unsloth/Qwen3-30B-A3B-GGUF:Q4_K_M"
@@ -82,7 +83,7 @@ def _misspelled(text: str, path: YamlPath) -> Diagnostic:
         return _wrong(path, f"`{text}` has a revision in it", hint)
     if plain.count("/") > 1:
         owner, repo, *rest = plain.split("/")
-        if len(rest) == 1 and _QUANT.fullmatch(rest[0]):
+        if len(rest) == 1 and re.fullmatch(_QUANT, rest[0]):
             message = f"`{text}` has a `/` before the quantization"
             return _wrong(path, message, f"write {owner}/{repo}:{rest[0]}")
         hint = (
@@ -97,7 +98,7 @@ def _misspelled(text: str, path: YamlPath) -> Diagnostic:
 
 
 def _from_address(text: str) -> str:
-    match = _ADDRESS.fullmatch(text)
+    match = re.fullmatch(_ADDRESS, text)
     if match is None:
         return f"write {_FORM}"
     repo, quant, revision, file = match.groups()
@@ -112,9 +113,9 @@ def _from_address(text: str) -> str:
 
 
 def _check_ollama(text: str, path: YamlPath) -> Iterator[Diagnostic]:
-    if _OLLAMA.fullmatch(text):
+    if re.fullmatch(_OLLAMA, text):
         return
-    if address := _OLLAMA_ADDRESS.fullmatch(text.strip()):
+    if address := re.fullmatch(_OLLAMA_ADDRESS, text.strip()):
         yield _wrong(path, f"`{text}` is an address, not a model", f"write {address[1].strip('/')}")
     elif text.startswith(("hf.co/", "huggingface.co/")):
         yield _wrong(path, f"`{text}` is on the Hugging Face hub", f"write `hf: {text.partition('/')[2]}`")
@@ -123,7 +124,7 @@ def _check_ollama(text: str, path: YamlPath) -> Iterator[Diagnostic]:
 
 
 def _check_url(model: Model, text: str, path: YamlPath) -> Iterator[Diagnostic]:
-    match = _URL.fullmatch(text)
+    match = re.fullmatch(_URL, text)
     if match is None or not _is_inside(match[1].removeprefix("/")) or match[1].endswith("/"):
         message = f"`{text}` is not the address of a file"
         yield _wrong((*path, "url"), message, "such as https://example.org/models/mine-Q4_K_M.gguf")
@@ -152,7 +153,7 @@ def _check_file(text: str | None, path: YamlPath, *, at_key: bool = False) -> It
     if text is None:
         return
     if not _is_inside(text):
-        address = _ADDRESS.fullmatch(text) if "://" in text else None
+        address = re.fullmatch(_ADDRESS, text) if "://" in text else None
         inside = (address[4] if address else None) or text.lstrip("/").replace("\\", "/")
         hint = f"write {inside}" if _is_inside(inside) else "such as Q8_0/model-Q8_0.gguf"
         yield error(

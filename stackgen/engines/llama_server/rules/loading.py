@@ -11,7 +11,7 @@ from stackgen.engines.llama_server.effective import Case
 from stackgen.engines.llama_server.rules.cache import facts_of
 
 _PLACEMENT: Final = ("n-gpu-layers", "tensor-split", "override-tensor", "cpu-moe", "n-cpu-moe", "n-cpu-ffn")
-_EXPERTS: Final = re.compile(r"ffn_(up|down|gate|gate_up)_(ch|)exps")
+_EXPERTS: Final = r"ffn_(up|down|gate|gate_up)_(ch|)exps"
 _SEES: Final = re.compile(r"(?i)(?:^|[-_./])(?:vl|vision|llava|pixtral|minicpm-v|internvl)(?:\d|[-_./]|$)")
 _EMBEDS: Final = re.compile(r"(?i)embed|rerank|(?:^|[-_./])bge(?:[-_./]|$)")
 
@@ -58,7 +58,7 @@ def experts_in_main_memory(this: Case, known: Mapping[str, KnownModel]) -> Itera
     if facts is None or this.service.host.ram is not None:
         return
     layers = facts.layers if this.values.get("cpu-moe") else facts.layers[: this.number("n-cpu-moe")]
-    size = sum(w.size for layer in layers for w in layer.weights if _EXPERTS.search(w.name))
+    size = sum(w.size for layer in layers for w in layer.weights if re.search(_EXPERTS, w.name))
     if size:
         yield warning(
             "llama-server/experts-unchecked",
