@@ -6,10 +6,10 @@ Needs NixOS 25.11: `serviceName`, `networks`, `devices` and `capabilities` of oc
 from typing import TYPE_CHECKING, Final
 
 from stackgen.domain.contracts import Rendered, Target
-from stackgen.domain.delivery import Deploy
-from stackgen.domain.linked import Resource
 
 if TYPE_CHECKING:
+    from stackgen.domain.delivery import Deploy
+    from stackgen.domain.linked import Resource
     from stackgen.domain.workload import Deployment
 
 
@@ -28,7 +28,7 @@ class _Nixos:
     )
     rejects: Final = frozenset({"expose", "workers", "memory_request"})
 
-    def scheduled(self, deploy: Deploy) -> frozenset[Resource]:
+    def scheduled(self, deploy: "Deploy") -> "frozenset[Resource]":
         """Nothing: units start, whatever others have taken."""
         return frozenset()
 
