@@ -1,5 +1,7 @@
 """What must hold for every model and every set of options."""
 
+from typing import Any
+
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -19,21 +21,20 @@ HEADERS = (
     "granite-4.0-h-small",
     "gemma-4-e4b",
 )
+OPTIONS: dict[str, st.SearchStrategy[Any]] = {
+    "n_ctx": st.sampled_from([256, 4096, 20000, 65536]),
+    "n_parallel": st.sampled_from([-1, 1, 3, 8]),
+    "n_ubatch": st.sampled_from([64, 512, 1024]),
+    "flash_attn": st.sampled_from(["auto", "on", "off"]),
+    "type_k": st.sampled_from(["f16", "q8_0"]),
+    "type_v": st.sampled_from(["f16", "q8_0"]),
+    "n_gpu_layers": st.sampled_from([-1, 0, 7, 99]),
+    "tensor_split": st.sampled_from([(), (3.0, 1.0), (1.0, 0.0)]),
+    "cpu_moe": st.booleans(),
+    "kv_offload": st.booleans(),
+}
 # `builds` would fill all fields of a named tuple, also with what no command line means.
-params = st.fixed_dictionaries(
-    {
-        "n_ctx": st.sampled_from([256, 4096, 20000, 65536]),
-        "n_parallel": st.sampled_from([-1, 1, 3, 8]),
-        "n_ubatch": st.sampled_from([64, 512, 1024]),
-        "flash_attn": st.sampled_from(["auto", "on", "off"]),
-        "type_k": st.sampled_from(["f16", "q8_0"]),
-        "type_v": st.sampled_from(["f16", "q8_0"]),
-        "n_gpu_layers": st.sampled_from([-1, 0, 7, 99]),
-        "tensor_split": st.sampled_from([(), (3.0, 1.0), (1.0, 0.0)]),
-        "cpu_moe": st.booleans(),
-        "kv_offload": st.booleans(),
-    }
-).map(lambda options: LlamaParams(**options))
+params = st.fixed_dictionaries(OPTIONS).map(lambda options: LlamaParams(**options))
 devices = st.lists(st.sampled_from([8 * GIB, 24 * GIB, 80 * GIB]), min_size=0, max_size=3)
 relaxed = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
