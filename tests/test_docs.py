@@ -19,6 +19,7 @@ from tests.support.kinds import kinds
 from tests.support.snippets import Snippet, command_lines, planned, snippets, stacks
 
 DOCS = sorted((ROOT / "docs").glob("*.md"))
+DECISIONS = sorted((ROOT / "docs" / "adr").glob("*.md"))
 NOT_AN_EXAMPLE = {"link/unused-model", "link/unused-volume", "link/unused-host", "facts/unknown-model"}
 """Warnings that parts of a stack may have when they are put into another."""
 
@@ -75,7 +76,9 @@ def test_commands_are_ones_that_there_are(words: list[str]) -> None:
     ) == set()
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS], ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS, *DECISIONS], ids=lambda p: p.name
+)
 def test_links_lead_somewhere(page: Path) -> None:
     text = page.read_text("utf-8")
     for target in re.findall(r"\]\((?!https?://)([^)\s]+)\)", text):
@@ -86,6 +89,16 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert not anchor or anchor in {re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings}
     for file in re.findall(r"`(docs/[\w./-]+|scripts/[\w-]+|tests/[\w./]+\.py|stacks/[\w./-]+)`", text):
         assert (ROOT / file).exists(), file
+
+
+def test_each_decision_has_a_number_and_is_listed() -> None:
+    index = (ROOT / "docs" / "adr" / "README.md").read_text("utf-8")
+    pages = [page for page in DECISIONS if page.name != "README.md"]
+    for number, page in enumerate(pages, start=1):
+        title = page.read_text("utf-8").partition("\n")[0]
+        assert title.startswith(f"# {number}. "), page.name
+        assert page.name.startswith(f"{number:04}-")
+        assert f"{number}. [{title.partition('. ')[2]}]({page.name})\n" in index
 
 
 def test_severities_of_kinds_are_those_of_the_code() -> None:
