@@ -34,6 +34,7 @@ from stackgen.cli.output import (
     show_version,
 )
 from stackgen.cli.plan import plan
+from stackgen.cli.switch import switch
 
 if TYPE_CHECKING:
     from stackgen.app import Loaded
@@ -114,6 +115,7 @@ def _render(
 cli.command()(init)
 cli.command()(plan)
 cli.command()(render)
+cli.command()(switch)
 cli.command()(lock)
 cli.command()(download)
 cli.command(context_settings={"ignore_unknown_options": True})(estimate)

@@ -1,5 +1,8 @@
-"""Reads a stack file from where the user pointed to."""
+"""The stack file that the user pointed to: reads it, begins one, changes its text."""
 
+import codecs
+import os
+import shutil
 from pathlib import Path
 
 from stackgen.domain.failure import Failure
@@ -35,6 +38,23 @@ def read(path: Path) -> str:
         raise InputError(f"{path} is not UTF-8 text (byte {exc.start})", "save it as UTF-8") from exc
     except OSError as exc:
         raise InputError(f"{path}: {exc.strerror or exc}") from exc
+
+
+def replace(path: Path, old: str, new: str) -> None:
+    """Put another text in place of the one that was read, in one step; line ends and mode stay. Raises InputError."""
+    file = path.resolve()
+    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    try:
+        found = file.read_bytes()
+        if read(file) != old:
+            raise InputError(f"{path} has changed meanwhile, and is left as it is", "run the command again")
+        mark, end = codecs.BOM_UTF8 * found.startswith(codecs.BOM_UTF8), "\r\n" if b"\r\n" in found else "\n"
+        part.write_bytes(mark + new.replace("\n", end).encode())
+        shutil.copymode(file, part)
+        part.replace(file)
+    except OSError as exc:
+        part.unlink(missing_ok=True)
+        raise InputError(f"cannot write {path}: {exc.strerror or exc}") from exc
 
 
 def create(path: Path, text: str) -> Path:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Final
 
+from stackgen.domain import turns
 from stackgen.domain.delivery import Cluster as Installed
 from stackgen.domain.downloads import jobs
 from stackgen.domain.linked import LinkedGpu, LinkedHost, SecretKey
@@ -76,17 +77,8 @@ class Cluster(Site):
     @property
     def up(self) -> frozenset[str]:
         """Of the services that take turns, those that run: the first of each group, as far as groups allow."""
-        chosen: list[str] = []
-        for _, members in self.deployment.exclusive:
-            here = [name for name in members if self.local(name)]
-            if not any(name in chosen for name in here):
-                free = [name for name in here if not any(self.rivals(name, other) for other in chosen)]
-                chosen += free[:1]
-        return frozenset(chosen)
-
-    def rivals(self, one: str, other: str) -> bool:
-        """Whether at most one of two services may be up."""
-        return any(one in members and other in members for _, members in self.deployment.exclusive)
+        groups = [members for _, members in self.deployment.exclusive]
+        return turns.up(groups, lambda name: self.local(name) is not None)
 
     def replicas(self, workload: Workload) -> int:
         """0 for a service whose turn it is not."""

@@ -105,7 +105,7 @@ def _how_to_switch(found: Cluster) -> Iterator[str]:
         if len(names) > 1:
             running = ", ".join(name for name in names if name in found.up) or "none of them"
             yield f"Only one of {', '.join(sorted(names))} may be up (exclusive group {group}): {running}, the first in"
-            yield "the stack file. To change over, put another first there and render anew; or, until somebody syncs:"
+            yield "the stack file. To change over: `stackgen switch SERVICE`, render, commit; or, until somebody syncs:"
             down = [name for name in names if name in found.up] or names[:1]
             other = next(name for name in names if name not in down)
             for name, replicas in (*((name, 0) for name in down), (other, 1)):
