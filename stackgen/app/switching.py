@@ -38,7 +38,8 @@ def switch(loaded: Loaded, service: str) -> Switched:
     wanted = turns.in_favour_of(service, groups)
     after = turns.up(wanted, there.__contains__)
     if service not in after:
-        raise Failure(f"no order of the groups lets `{service}` be up", "write its group before the others")
+        message = f"`{service}` is not up even as the first of its groups, for others come before it"
+        raise Failure(message, "write its groups before the others under `exclusive`")
     if service in before:
         return Switched(loaded.source.text, ())
     from stackgen.spec.reorder import reordered

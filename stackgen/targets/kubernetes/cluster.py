@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Final
 
-from stackgen.domain import turns
 from stackgen.domain.delivery import Cluster as Installed
 from stackgen.domain.downloads import jobs
 from stackgen.domain.linked import LinkedGpu, LinkedHost, SecretKey
 from stackgen.domain.reach import by_name, places, urls
 from stackgen.domain.site import Site
 from stackgen.domain.target_defaults import present
+from stackgen.domain.turns import up as up_of
 from stackgen.domain.workload import Deployment, HostDeployment, ServiceUrl, Workload
 from stackgen.targets.kubernetes.text import fitted, hashed
 
@@ -78,7 +78,7 @@ class Cluster(Site):
     def up(self) -> frozenset[str]:
         """Of the services that take turns, those that run: the first of each group, as far as groups allow."""
         groups = [members for _, members in self.deployment.exclusive]
-        return turns.up(groups, lambda name: self.local(name) is not None)
+        return up_of(groups, lambda name: self.local(name) is not None)
 
     def replicas(self, workload: Workload) -> int:
         """0 for a service whose turn it is not."""
