@@ -42,6 +42,27 @@ class Repository(Strict):
     source: NodeName = Field(default="flux-system", description="name of Flux's GitRepository")
 
 
+LabelKey = Annotated[
+    str,
+    Field(pattern=r"^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$"),
+    Form("the key of a Kubernetes label, such as release or example.org/team"),
+]
+LabelValue = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$"),
+    Form("made of letters, digits and inner `-`, `_` and `.`, at most 63 in all"),
+]
+
+
+class Monitoring(Strict):
+    """A Prometheus of the Prometheus operator."""
+
+    namespace: Name = Field(default="monitoring", description="where its pods are")
+    labels: dict[LabelKey, LabelValue] = Field(
+        default={}, description="those by which it selects ServiceMonitors, such as release: NAME"
+    )
+
+
 class Chart(Strict):
     """A service that Helm installs by a chart."""
 
@@ -77,6 +98,9 @@ class Cluster(Strict):
     )
     charts: dict[Name, Chart] = Field(
         default={}, description="services that Helm installs by a chart, in place of a Deployment of our own"
+    )
+    monitoring: Monitoring | None = Field(
+        default=None, description="the Prometheus that asks services for figures, where there is the operator"
     )
 
 

@@ -21,6 +21,7 @@ KINDS = frozenset(
             "HelmRepository",
         ),
         *("Kustomization", "LLMInferenceService", "LLMInferenceServiceConfig", "LeaderWorkerSet"),
+        "ServiceMonitor",
     }
 )
 """The kinds that have a schema here."""

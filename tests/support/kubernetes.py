@@ -283,6 +283,29 @@ class _Checked:
         if service is None or port not in {p["port"] for p in service["spec"]["ports"]}:
             yield f"no service {name}:{port}"
 
+    def _servicemonitor(self, one: Object) -> Iterator[str]:
+        chosen = [
+            service
+            for service in self.by_kind.get("Service", {}).values()
+            if _matches(one["spec"]["selector"], service["metadata"]["labels"])
+        ]
+        if len(chosen) != 1:
+            yield f"its selector finds {len(chosen)} services"
+            return
+        ports = {port["name"] for port in chosen[0]["spec"]["ports"]}
+        asked = [
+            (e["port"], e.get("path"), e.get("params"), e.get("authorization"))
+            for e in one["spec"]["endpoints"]
+        ]
+        if any(one in asked[:index] for index, one in enumerate(asked)):
+            yield "it asks the same twice"
+        for endpoint in one["spec"]["endpoints"]:
+            if endpoint["port"] not in ports:
+                yield f"no port {endpoint['port']}"
+            key = endpoint.get("authorization", {}).get("credentials")
+            if key and key["key"] not in self.secrets.get(key["name"], ()):
+                yield f"no {key['key']} in the secret {key['name']}"
+
     def _httproute(self, one: Object) -> Iterator[str]:
         for rule in one["spec"]["rules"]:
             for backend in rule["backendRefs"]:
@@ -351,6 +374,15 @@ def _identity(one: Object) -> tuple[str, str, str | None, str]:
 def _with_rank(labels: Mapping[str, str]) -> dict[str, str]:
     """LeaderWorkerSet gives pods their number; what we render has none."""
     return {**labels, "leaderworkerset.sigs.k8s.io/worker-index": "0"}
+
+
+def _matches(selector: Object, labels: Mapping[str, str]) -> bool:
+    """Whether a label selector chooses an object; other operators are none of ours."""
+    expressions = selector.get("matchExpressions", [])
+    assert {e["operator"] for e in expressions} <= {"NotIn"}
+    return selector["matchLabels"].items() <= labels.items() and not any(
+        labels.get(e["key"]) in e["values"] for e in expressions
+    )
 
 
 def _opens(template: Object, port: int | str) -> bool:

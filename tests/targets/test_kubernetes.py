@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from stackgen.domain.delivery import Deploy
 from stackgen.domain.diagnostic import Diagnostic
 from stackgen.domain.document import Document, Format, YamlStream
+from stackgen.domain.interface import Interface, Scrape
 from stackgen.domain.linked import Exposure, LinkedGpu, LinkedHost, Publication, SecretKey
 from stackgen.domain.stack import Sharing, Volume
 from stackgen.domain.units import GIB, MIB
@@ -93,7 +94,26 @@ CLAIMED = Deploy.model_validate({"cluster": {"gpus": "claims"}})
 ATTRIBUTES = "device.attributes['gpu.nvidia.com']"
 MEMORY = "device.capacity['gpu.nvidia.com'].memory"
 SHARED = host(platform="kubernetes", gpus=(gpu(0),), sharing=Sharing(replicas=4))
+OPERATOR = {
+    "cluster": {"monitoring": {"namespace": "figures", "labels": {"release": "kube-prometheus-stack"}}}
+}
+
+
+def asked(
+    *found: Scrape, deploy: Mapping[str, Any] | None = None, key: SecretKey | None = None, **changes: Any
+) -> Deployment:
+    """A service that offers figures, published on the LAN."""
+    secret = {"KEY": key} if key else {}
+    published = replace(API, ports=(Port(name="http", number=9000, publish=LAN),), env=secret, **changes)
+    interfaces = {"api": Interface(scrapes=found, key=key)}
+    return replace(in_cluster(published, CHAT, deploy=deploy or OPERATOR), interfaces=interfaces)
+
+
+PER_MODEL = tuple(
+    Scrape(parameters=(("model", model), ("autoload", "false")), authorized=True) for model in ("a", "b")
+)
 SHAPES: Mapping[str, Deployment] = {
+    "monitored": asked(*PER_MODEL, key=SecretKey("api", "token")),
     "spread": spread(),
     "kserve": spread({"cluster": {"multi_node": "kserve"}}),
     "gateway": in_cluster(EXPOSED, CHAT, deploy={**GATEWAY, "cluster": {"network": "cilium"}}),

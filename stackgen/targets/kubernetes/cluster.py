@@ -141,6 +141,10 @@ class Cluster(Site):
         if found is not None and self.by_kserve(found):
             # Pods get these labels and none of ours.
             return {"app.kubernetes.io/name": service, "app.kubernetes.io/part-of": "llminferenceservice"}
+        return self.service_labels(service)
+
+    def service_labels(self, service: str) -> dict[str, str]:
+        """Labels of the Services of one, and of those of no other."""
         return {"app.kubernetes.io/instance": service, "app.kubernetes.io/part-of": self.deployment.name}
 
     def labels(self, workload: Workload) -> dict[str, str]:

@@ -7,7 +7,7 @@ from stackgen.domain.linked import LinkedGpu, LinkedHost
 from stackgen.domain.target_defaults import after_elsewhere, container_user, of_vendor, unreachable
 from stackgen.domain.wording import one_of
 from stackgen.domain.workload import Workload
-from stackgen.targets.kubernetes import charts, kserve, storage
+from stackgen.targets.kubernetes import charts, kserve, monitoring, storage
 from stackgen.targets.kubernetes.cluster import PLATFORM, Cluster, held
 from stackgen.targets.kubernetes.container import gpu_resource
 from stackgen.targets.kubernetes.gpus import untold
@@ -30,6 +30,7 @@ def findings(cluster: Cluster) -> Iterator[Diagnostic]:
     yield from _secrets(cluster)
     yield from _gitops(cluster)
     yield from charts.findings(cluster)
+    yield from monitoring.findings(cluster)
 
 
 def _names(workload: Workload) -> Iterator[Diagnostic]:

@@ -14,6 +14,9 @@ from stackgen.targets.kubernetes.text import duration, fitted, port_name
 ADDRESS: Final = {"cilium": "lbipam.cilium.io/ips", "metallb": "metallb.io/loadBalancerIPs"}
 """The annotation by which a load balancer gives a service the address that it asks for."""
 
+LAN: Final = {"app.kubernetes.io/component": "lan"}
+"""The label of a further Service for the pods of another."""
+
 
 def load_balancer(cluster: Cluster) -> str:
     """Who gives out addresses."""
@@ -46,10 +49,11 @@ def _service(
     annotations: dict[str, str] | None = None,
 ) -> dict[str, Any]:
     group = LEADER if workload.workers else {}
+    labels = cluster.labels(workload) | ({} if annotations is None else LAN)
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": cluster.meta(name, cluster.labels(workload), annotations=annotations or {}),
+        "metadata": cluster.meta(name, labels, annotations=annotations or {}),
         "spec": present(
             {
                 "type": "ClusterIP" if annotations is None else "LoadBalancer",

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from stackgen.domain.target_defaults import present
 from stackgen.domain.workload import Port, Workload
+from stackgen.targets.kubernetes import monitoring
 from stackgen.targets.kubernetes.cluster import Cluster, Job
 
 _LINK_LOCAL: Final = "169.254.0.0/16"
@@ -78,6 +79,8 @@ def _ingress(workload: Workload, cluster: Cluster) -> Iterator[dict[str, Any]]:
         namespace = gateway and (gateway.namespace or cluster.namespace)
         # Where the pods of an Ingress controller are, nothing tells.
         yield {"from": [_namespace(namespace) if namespace else {"namespaceSelector": {}}], "ports": [first]}
+    if (installed := cluster.installed.monitoring) and monitoring.scrapes(workload, cluster):
+        yield {"from": [_namespace(installed.namespace)], "ports": [first]}
     if published := [port for port in workload.ports if _on_lan(port)]:
         yield {"ports": [_tcp(port.number) for port in published]}
     if workload.workers:

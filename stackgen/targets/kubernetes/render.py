@@ -8,7 +8,17 @@ from stackgen.domain.contracts import Rendered
 from stackgen.domain.document import Document, Format, Template, YamlStream
 from stackgen.domain.target_defaults import config_files, present
 from stackgen.domain.workload import Deployment, Workload
-from stackgen.targets.kubernetes import charts, gitops, gpus, kserve, network, policy, secrets, storage
+from stackgen.targets.kubernetes import (
+    charts,
+    gitops,
+    gpus,
+    kserve,
+    monitoring,
+    network,
+    policy,
+    secrets,
+    storage,
+)
 from stackgen.targets.kubernetes.cluster import FOLDER, Cluster, cluster, held
 from stackgen.targets.kubernetes.config import WEIGHTS, config_map, listed_weights, reloads
 from stackgen.targets.kubernetes.container import capabilities
@@ -122,6 +132,7 @@ def _service(workload: Workload, found: Cluster) -> Iterator[Document]:
         "release" if chart else made[0]["kind"].lower(): made,
         # The first one is the chart's.
         "service": services[1:] if chart else services,
+        "service-monitor": list(monitoring.of_service(workload, found)),
         "route": [found_route] if (found_route := network.route(workload, found)) else [],
         "network-policy": list(policy.of_service(workload, found)),
     }
