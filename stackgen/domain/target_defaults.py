@@ -10,7 +10,7 @@ from stackgen.domain.document import Document
 from stackgen.domain.linked import LinkedGpu, bracketed
 from stackgen.domain.reach import UrlOf, resolve, urls
 from stackgen.domain.site import Site
-from stackgen.domain.workload import Health, Workload
+from stackgen.domain.workload import Health, Tool, Workload
 
 VISIBLE_DEVICES: Final[Mapping[str, str]] = {"nvidia": "CUDA_VISIBLE_DEVICES", "amd": "ROCR_VISIBLE_DEVICES"}
 """Variables that leave out GPUs of a vendor; those left keep the order of the list, and count from 0 in it."""
@@ -97,12 +97,12 @@ def reload_health(workload: Workload) -> Health | None:
     return replace(workload.health, path=workload.reload.path)
 
 
-def reload_command(workload: Workload, *, own: bool = True) -> list[str] | None:
-    """The command that asks, inside the image or with the host's own curl; None = it must start anew."""
+def reload_command(workload: Workload, tool: Tool | None = None) -> list[str] | None:
+    """The command that asks, with the tool of the image unless told; None = it must start anew."""
     asked = reload_health(workload)
     if asked is None or workload.reload is None:
         return None
-    asked = asked if own else replace(asked, tool="curl")
+    asked = replace(asked, tool=tool or asked.tool)
     if workload.reload.key is None:
         return question(asked)
     # Only curl takes a header from where nobody sees it.

@@ -86,6 +86,10 @@ class Listen:
     args: tuple[str, ...] = ()
 
 
+Tool = Literal["curl", "wget", "python3", "bash"]
+"""A program that can ask for a page."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Health:
     """How to see that the program answers, without making it load anything; times in seconds."""
@@ -95,8 +99,8 @@ class Health:
     start_period: int = 60
     interval: int = 30
     timeout: int = 5
-    tool: Literal["curl", "wget", "python3", "bash"] = "curl"
-    """A program inside the image that can ask."""
+    tool: Tool = "curl"
+    """One inside the image."""
     address: str = "127.0.0.1"
     """Where it answers whoever asks beside it."""
 

@@ -11,11 +11,9 @@ from stackgen.spec.names import Scope
 from stackgen.spec.services import Options, publication
 
 UNUSED: Final = frozenset({"link/unused-model", "link/unused-volume", "link/unused-host"})
-
-
 _KUBERNETES: Final = "kubernetes"
-_DEPLOY: Final = ("gitops", "namespace", "gateway", "ingress_class", "secret_store", "repository", "cluster")
-"""Keys of `deploy` that nothing but a cluster has a use for."""
+_EVERYWHERE: Final = frozenset({"secrets", "hub_token", "nixos_modules"})
+"""Keys of `deploy` that others than a cluster have a use for."""
 
 
 def check(scope: Scope, options: Mapping[str, Options]) -> Iterator[Diagnostic]:
@@ -94,7 +92,7 @@ def _unread(stack: Stack) -> Iterator[Diagnostic]:
                 yield _for_clusters(("hosts", name, key), f"`{name}` is no node of one")
     if clusters:
         return
-    for key in sorted(stack.deploy.model_fields_set & set(_DEPLOY)):
+    for key in sorted(stack.deploy.model_fields_set - _EVERYWHERE):
         yield _for_clusters(("deploy", key), "no host has `platform: kubernetes`")
     for name, volume in stack.volumes.items():
         if volume.storage_class is not None:

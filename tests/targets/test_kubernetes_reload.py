@@ -192,7 +192,7 @@ def test_systemd_asks_the_same_with_the_key_of_the_service(tmp_path: Path) -> No
         assert isinstance(router, Router)
         health = Health(port=router.port, path="/health")
         reload = Reload(path="/models?reload=1", key="LLAMA_API_KEY")
-        command = reload_command(replace(READER, health=health, reload=reload), own=False)
+        command = reload_command(replace(READER, health=health, reload=reload), "curl")
         assert command is not None
         file.write_text(f"[second]\nmodel = {tmp_path}/none.gguf\n")
         env = {"PATH": os.environ["PATH"], "LLAMA_API_KEY": "its key"}

@@ -21,20 +21,8 @@ class _Kubernetes:
         {
             *("name", "engine", "image", "program", "entrypoint", "working_dir", "args"),
             *("env", "config_files", "mounts", "gpus", "watches", "workers", "ports", "listen"),
-            *(
-                "health",
-                "reload",
-                "after",
-                "exclusive",
-                "expose",
-                "memory_request",
-                "memory_limit",
-                "cpu_request",
-                "cpu_limit",
-                "shm_size",
-                "lock_memory",
-                "stop_grace",
-            ),
+            *("health", "reload", "after", "exclusive", "expose", "shm_size", "lock_memory", "stop_grace"),
+            *("cpu_request", "cpu_limit", "memory_request", "memory_limit"),
             *("read_only_root", "writable", "capabilities", "user", "offline"),
         }
     )

@@ -11,6 +11,7 @@ from stackgen.domain.target_defaults import present
 from stackgen.domain.workload import Workload
 from stackgen.targets.kubernetes.cluster import Cluster, turns
 from stackgen.targets.kubernetes.pod import group
+from stackgen.targets.kubernetes.text import verbatim
 
 _API: Final = "serving.kserve.io/v1alpha2"
 _PRESET: Final = "kserve-config-llm-worker-pipeline-parallel"
@@ -50,7 +51,8 @@ def service(workload: Workload, cluster: Cluster) -> dict[str, Any]:
         "apiVersion": _API,
         "kind": "LLMInferenceService",
         "metadata": cluster.meta(workload.name, cluster.labels(workload), annotations=turns(workload)),
-        "spec": _escaped(spec),
+        # KServe reads the whole object as a template of Go before it uses it.
+        "spec": verbatim(spec),
     }
 
 
@@ -97,16 +99,3 @@ def _uri(workload: Workload, cluster: Cluster) -> str | None:
             claim = cluster.claim(mount.volume, cluster.places[workload.name].host.name)
             return f"pvc://{claim}/{weights.relative_to(mount.target)}"
     return None
-
-
-def _escaped(value: Any) -> Any:
-    """KServe reads the whole object as a template of Go before it uses it."""
-    match value:
-        case str():
-            return value.replace("{{", "{{`{{`}}")
-        case dict():
-            return {key: _escaped(item) for key, item in value.items()}
-        case list():
-            return [_escaped(item) for item in value]
-        case _:
-            return value

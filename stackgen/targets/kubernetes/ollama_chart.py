@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from stackgen.domain.target_defaults import present
+from stackgen.targets.kubernetes.text import verbatim
 
 _STORE: Final = "ollama-data"
 """What the chart calls the one volume that it mounts by itself."""
@@ -171,9 +172,7 @@ def _before(pod: Mapping[str, Any], own: str | None) -> dict[str, Any]:
     """Init containers, which the chart reads as a template."""
     return {
         "initContainers": [
-            _verbatim(
-                present(one | {"volumeMounts": [_renamed(m, own) for m in one.get("volumeMounts", [])]})
-            )
+            verbatim(present(one | {"volumeMounts": [_renamed(m, own) for m in one.get("volumeMounts", [])]}))
             for one in pod.get("initContainers", [])
         ]
     }
@@ -181,16 +180,3 @@ def _before(pod: Mapping[str, Any], own: str | None) -> dict[str, Any]:
 
 def _renamed(mount: Mapping[str, Any], own: str | None) -> dict[str, Any]:
     return {**mount, "name": _STORE} if mount["name"] == own else dict(mount)
-
-
-def _verbatim(value: Any) -> Any:
-    """Text that comes out of Helm's templates as it went in."""
-    match value:
-        case str():
-            return value.replace("{{", "{{`{{`}}")
-        case dict():
-            return {key: _verbatim(item) for key, item in value.items()}
-        case list():
-            return [_verbatim(item) for item in value]
-        case _:
-            return value

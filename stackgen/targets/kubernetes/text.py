@@ -23,6 +23,19 @@ def literal(text: str) -> str:
     return text.replace("$", "$$")
 
 
+def verbatim(value: Any) -> Any:
+    """Values that come out of a template of Go as they went in."""
+    match value:
+        case str():
+            return value.replace("{{", "{{`{{`}}")
+        case dict():
+            return {key: verbatim(item) for key, item in value.items()}
+        case list():
+            return [verbatim(item) for item in value]
+        case _:
+            return value
+
+
 def quantity(size: int) -> str:
     """Bytes, in the largest unit that says them exactly."""
     unit, suffix = next(

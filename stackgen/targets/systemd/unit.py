@@ -43,7 +43,7 @@ def service(workload: Workload, box: Box) -> Unit:
         "ExecStart": UnitArgv((workload.program, *workload.args)) if why_not(workload) is None else None,
         # The unit counts as started, and what waits for it starts, when the program answers.
         "ExecStartPost": UnitArgv(until_it_answers(health)) if health else None,
-        "ExecReload": UnitArgv(tuple(asking)) if (asking := reload_command(workload, own=False)) else None,
+        "ExecReload": UnitArgv(tuple(asking)) if (asking := reload_command(workload, "curl")) else None,
         "Environment": _environment(workload, box),
         "EnvironmentFile": box.environment_file(workload) if box.secrets(workload) else None,
         **closed,
