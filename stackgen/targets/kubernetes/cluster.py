@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from stackgen.domain.delivery import Cluster as Installed
 from stackgen.domain.downloads import jobs
-from stackgen.domain.linked import LinkedGpu, LinkedHost, SecretKey
+from stackgen.domain.linked import LinkedHost, SecretKey
 from stackgen.domain.reach import by_name, places, urls
 from stackgen.domain.site import Site
 from stackgen.domain.target_defaults import present
@@ -200,8 +200,3 @@ def node_name(host: LinkedHost) -> str:
 def turns(workload: Workload) -> dict[str, str]:
     """The groups of which one at a time may be up; how to change over stands in kustomization.yaml."""
     return {"stackgen/exclusive": " ".join(workload.exclusive)} if workload.exclusive else {}
-
-
-def held(workload: Workload) -> tuple[LinkedGpu, ...]:
-    """The cards that it keeps from others."""
-    return () if workload.watches else workload.gpus

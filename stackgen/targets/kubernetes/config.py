@@ -7,7 +7,8 @@ from stackgen.domain.downloads import marker_of
 from stackgen.domain.reach import resolve
 from stackgen.domain.target_defaults import reload_health
 from stackgen.domain.workload import Workload
-from stackgen.targets.kubernetes.cluster import Cluster, held
+from stackgen.targets.kubernetes.cards import held
+from stackgen.targets.kubernetes.cluster import Cluster
 from stackgen.targets.kubernetes.text import digest, fitted, hashed
 
 CONFIG: Final = "config"

@@ -5,21 +5,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any, Final
 
-from stackgen.domain.linked import LinkedGpu, SecretKey
+from stackgen.domain.linked import SecretKey
 from stackgen.domain.reach import resolve
-from stackgen.domain.target_defaults import cuda_order, gpu_ids, of_vendor, present
+from stackgen.domain.target_defaults import cuda_order, present
 from stackgen.domain.workload import EnvValue, GroupFact, Health, Workload
-from stackgen.targets.kubernetes.cluster import Cluster, held
+from stackgen.targets.kubernetes.cards import gpu_claims, gpu_resource, held, shown
+from stackgen.targets.kubernetes.cluster import Cluster
 from stackgen.targets.kubernetes.config import config_mounts, volume_name
 from stackgen.targets.kubernetes.text import cpus, digest, fitted, literal, port_name, quantity
 
-_GPU_RESOURCE: Final[Mapping[tuple[str, str | None], str]] = {
-    ("nvidia", None): "nvidia.com/gpu",
-    ("amd", None): "amd.com/gpu",
-    ("intel", "i915"): "gpu.intel.com/i915",
-    ("intel", "xe"): "gpu.intel.com/xe",
-}
-"""What the device plugins of the vendors call a card, by vendor and driver."""
 _GROUP: Final = {
     GroupFact.LEADER: "$(LWS_LEADER_ADDRESS)",
     GroupFact.SIZE: "$(LWS_GROUP_SIZE)",
@@ -43,7 +37,7 @@ def container(workload: Workload, cluster: Cluster, args: Sequence[str | GroupFa
             ],
             "workingDir": str(workload.working_dir) if workload.working_dir else None,
             "env": environment(
-                cuda_order(workload.gpus) | _seen(workload, cluster) | dict(workload.env), cluster
+                cuda_order(workload.gpus) | shown(workload, cluster) | dict(workload.env), cluster
             ),
             "ports": [
                 {"name": port_name(port.name), "containerPort": port.number} for port in workload.ports
@@ -125,30 +119,3 @@ def _mounts(workload: Workload) -> Iterator[dict[str, Any]]:
 def scratch_name(folder: PurePosixPath) -> str:
     plain = "-".join(part for part in str(folder).lower().split("/") if part.isascii() and part.isalnum())
     return fitted(f"scratch-{plain}-{digest(str(folder), 4)}")
-
-
-def _seen(workload: Workload, cluster: Cluster) -> dict[str, str]:
-    """What tells NVIDIA's runtime which cards to show to who asks the cluster for none."""
-    cards = of_vendor(workload.gpus, "nvidia")
-    if not workload.watches or not cards:
-        return {}
-    everything = len(cards) == len(of_vendor(cluster.places[workload.name].host.gpus, "nvidia"))
-    return {"NVIDIA_VISIBLE_DEVICES": "all" if everything else ",".join(gpu_ids(cards, "nvidia"))}
-
-
-def gpu_resource(gpu: LinkedGpu) -> str:
-    """What a device plugin calls such a card; nothing if none is known."""
-    return _GPU_RESOURCE.get((gpu.vendor, gpu.driver), "")
-
-
-def gpu_claims(workload: Workload, cluster: Cluster) -> list[str]:
-    """The claims for the cards that the stack names; none where the device plugin hands out any of them."""
-    if cluster.installed.gpus == "device-plugin":
-        return []
-    host = cluster.places[workload.name].host.name
-    return [gpu_claim(host, gpu.index) for gpu in of_vendor(held(workload), "nvidia")]
-
-
-def gpu_claim(host: str, index: int) -> str:
-    """The name of the claim for one card."""
-    return f"{fitted(host, 50)}-gpu-{index}"

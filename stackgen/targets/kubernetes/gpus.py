@@ -7,8 +7,8 @@ from stackgen.domain.linked import LinkedGpu, LinkedHost
 from stackgen.domain.target_defaults import of_vendor, present
 from stackgen.domain.units import MIB
 from stackgen.emit import yaml
-from stackgen.targets.kubernetes.cluster import Cluster, held, node_name
-from stackgen.targets.kubernetes.container import gpu_claim
+from stackgen.targets.kubernetes.cards import gpu_claim, held
+from stackgen.targets.kubernetes.cluster import Cluster, node_name
 from stackgen.targets.kubernetes.pod import priority_class
 from stackgen.targets.kubernetes.text import fitted, quantity
 

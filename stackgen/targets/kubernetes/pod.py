@@ -8,7 +8,8 @@ from stackgen.domain.linked import LinkedHost
 from stackgen.domain.target_defaults import of_vendor, present
 from stackgen.domain.workload import GroupFact, Workload
 from stackgen.emit import shell
-from stackgen.targets.kubernetes.cluster import Cluster, Job, held, node_name
+from stackgen.targets.kubernetes.cards import gpu_claims, gpu_resource, held
+from stackgen.targets.kubernetes.cluster import Cluster, Job, node_name
 from stackgen.targets.kubernetes.config import (
     CONFIG,
     WEIGHTS,
@@ -23,8 +24,6 @@ from stackgen.targets.kubernetes.container import (
     closed,
     container,
     environment,
-    gpu_claims,
-    gpu_resource,
     scratch,
     scratch_name,
 )

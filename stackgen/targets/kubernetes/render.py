@@ -19,11 +19,12 @@ from stackgen.targets.kubernetes import (
     secrets,
     storage,
 )
-from stackgen.targets.kubernetes.cluster import FOLDER, Cluster, cluster, held
+from stackgen.targets.kubernetes.cards import held
+from stackgen.targets.kubernetes.cluster import FOLDER, Cluster, cluster
 from stackgen.targets.kubernetes.config import WEIGHTS, config_map, listed_weights, reloads
-from stackgen.targets.kubernetes.container import capabilities
 from stackgen.targets.kubernetes.controller import controller, download, scaled
 from stackgen.targets.kubernetes.findings import findings
+from stackgen.targets.kubernetes.namespace import namespace
 from stackgen.targets.kubernetes.watcher import SCRIPT, script_map
 
 KUSTOMIZATION: Final = "kustomization.yaml"
@@ -61,7 +62,7 @@ def _documents(found: Cluster) -> Iterator[Document]:
 def _shared(found: Cluster) -> Iterator[Document]:
     """What belongs to no single service."""
     several: dict[str, Sequence[dict[str, Any]]] = {
-        "namespace.yaml": [_namespace(found)],
+        "namespace.yaml": [namespace(found)],
         "network-policy.yaml": [policy.common(found)],
         "priority-class.yaml": [gpus.priority(found)] if any(map(held, found.workloads)) else [],
         "storage.yaml": list(storage.objects(found)),
@@ -74,32 +75,6 @@ def _shared(found: Cluster) -> Iterator[Document]:
     )
     if plugin := gpus.sharing(found):
         yield _yaml(found, PurePosixPath("device-plugin.yaml"), plugin, gpus.how_to_share(found))
-
-
-def _namespace(found: Cluster) -> dict[str, Any]:
-    meta = found.meta(found.namespace, annotations=found.stays)
-    del meta["namespace"]
-    meta["labels"]["pod-security.kubernetes.io/enforce"] = _level(found)
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": meta}
-
-
-def _level(found: Cluster) -> str:
-    """The strictest level of the pod security standards at which all pods are let in."""
-    kept = {capability for workload in found.workloads for capability in capabilities(workload)}
-    # Downloads are root's.
-    roots = found.downloads or any((w.user or "0").partition(":")[0] == "0" for w in found.workloads)
-    if not roots and kept <= {"NET_BIND_SERVICE"}:
-        return "restricted"
-    return "baseline" if kept <= _BASELINE else "privileged"
-
-
-_BASELINE: Final = frozenset(
-    {
-        *("AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE"),
-        *("SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"),
-    }
-)
-"""Capabilities that the level `baseline` of the pod security standards allows."""
 
 
 def _notes(found: Cluster) -> Iterator[str]:
