@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from stackgen.api import parse_argv
+from stackgen.domain.facts import ModelFacts
 from stackgen.domain.units import GIB
 from stackgen.memory.geometry import geometry
 from stackgen.memory.graph.allocator import peaks
@@ -13,7 +14,7 @@ from stackgen.memory.graph.tensors import Graph
 from stackgen.memory.model import worst_case
 from stackgen.memory.model.builder import Builder
 from stackgen.memory.model.roles import roles_of, shortened
-from stackgen.memory.placement import place
+from stackgen.memory.placement import Placement, place
 from tests.support.oracle import facts_of
 
 MODELS = (
@@ -28,42 +29,51 @@ MODELS = (
 )
 
 
-def buffers(header: str, argv: tuple[str, ...], n_devices: int) -> list[int]:
+def buffers(header: str, argv: tuple[str, ...], n_devices: int, *, offload: bool = False) -> list[int]:
     facts, params = facts_of(header), parse_argv(argv)
     placement = place(facts, params, (80 * GIB,) * n_devices)
-    return worst_case.compute_bytes(facts, params, geometry(facts, params), placement)
+    return worst_case.compute_bytes(facts, params, geometry(facts, params), placement, offload=offload)
+
+
+def everything(facts: ModelFacts, _: Placement, *, offload: bool = False) -> list[int]:
+    """Every block is one of a kind."""
+    return [*range(facts.n_trunk)]
 
 
 @pytest.mark.parametrize("header", MODELS)
 @pytest.mark.parametrize(
-    ("argv", "n_devices"),
+    ("argv", "n_devices", "offload"),
     [
-        (("-c", "8192"), 1),
-        (("-c", "8192"), 3),
-        (("-c", "8192", "-np", "1", "-nkvo"), 2),
-        (("-c", "8192", "-np", "2", "-ngl", "9", "-cmoe"), 2),
+        (("-c", "8192"), 1, False),
+        (("-c", "8192"), 3, False),
+        (("-c", "8192", "-np", "1", "-nkvo"), 2, False),
+        (("-c", "8192", "-np", "2", "-ngl", "9", "-cmoe"), 2, False),
+        (("-c", "8192", "-np", "2", "-ngl", "9", "-cmoe"), 2, True),
+        (("-c", "8192", "-np", "1", "-cmoe"), 2, True),
     ],
-    ids=["one", "three", "cache on the host", "most on the host"],
+    ids=["one", "three", "cache on the host", "most on the host", "most fetched", "experts fetched"],
 )
 def test_shortened_as_whole(
-    header: str, argv: tuple[str, ...], n_devices: int, monkeypatch: pytest.MonkeyPatch
+    header: str, argv: tuple[str, ...], n_devices: int, offload: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = buffers(header, argv, n_devices)
-    monkeypatch.setattr(worst_case, "roles_of", lambda facts, _: [*range(facts.n_trunk)])
-    assert found == buffers(header, argv, n_devices)
+    found = buffers(header, argv, n_devices, offload=offload)
+    monkeypatch.setattr(worst_case, "roles_of", everything)
+    assert found == buffers(header, argv, n_devices, offload=offload)
 
 
 @pytest.mark.parametrize(
-    ("header", "n_devices", "most"),
+    ("header", "argv", "n_devices", "most"),
     [
-        ("llama-3.3-70b", 1, 6),
-        ("deepseek-v3", 8, 36),
-        ("qwen3-coder-next-80b-a3b", 4, 36),
-        ("nemotron-3-nano-30b-a3b", 3, 32),
+        ("llama-3.3-70b", (), 1, 6),
+        ("deepseek-v3", (), 8, 36),
+        ("deepseek-v3", ("-cmoe",), 2, 16),
+        ("qwen3-coder-next-80b-a3b", (), 4, 36),
+        ("qwen3-coder-next-80b-a3b", ("-cmoe",), 2, 24),
+        ("nemotron-3-nano-30b-a3b", (), 3, 32),
     ],
 )
 def test_few_blocks_are_built(
-    header: str, n_devices: int, most: int, monkeypatch: pytest.MonkeyPatch
+    header: str, argv: tuple[str, ...], n_devices: int, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     built: list[int] = []
     build = worst_case.build
@@ -73,7 +83,7 @@ def test_few_blocks_are_built(
         return build(b, blocks)
 
     monkeypatch.setattr(worst_case, "build", counting)
-    buffers(header, ("-c", "8192"), n_devices)
+    buffers(header, ("-c", "8192", *argv), n_devices)
     assert len(built) <= most
 
 

@@ -8,7 +8,7 @@ from stackgen.memory.model.experts import experts_used
 from stackgen.memory.placement import Placement
 
 
-def roles_of(facts: ModelFacts, placement: Placement) -> list[Hashable]:
+def roles_of(facts: ModelFacts, placement: Placement, *, offload: bool = False) -> list[Hashable]:
     """For each block, what decides its part of the graph: itself and its neighbours.
 
     Graphs are built when a result is needed, so a block's part begins with the end of the block before, which
@@ -16,14 +16,20 @@ def roles_of(facts: ModelFacts, placement: Placement) -> list[Hashable]:
     """
     n, places = facts.n_trunk, placement.layers
     kinds = [_kind(facts, placement, i) for i in range(n)]
-    before = [(places[i - 2] if i > 1 else i - 2, *kinds[max(0, i - 1) : i]) for i in range(n)]
+    fetched = [_fetched(facts, placement, i) if offload else () for i in range(n)]
+    before = [
+        (places[i - 2] if i > 1 else i - 2, *kinds[max(0, i - 1) : i], *fetched[max(0, i - 1) : i + 1])
+        for i in range(n)
+    ]
     if placement.pipeline:
         after = [*places[1:n], -1]
         return [*zip(before, kinds, after, strict=True)]
-    # Copies of inputs are made where a kind first reads them on a place, and given back after the last.
+    # Copies of inputs are made where a kind first reads them on a place, and given back after the last. They are
+    # made at the start of a split, which may lie in the block before.
     last = {kind: i for i, kind in enumerate(kinds)}
     ends = {*last.values(), *(kinds.index(kind) for kind in last)}
-    return [(before[i], *kinds[i : i + 2], i if i in ends else -1) for i in range(n)]
+    nearby = [tuple(j for j in (i, i + 1) if j in ends) for i in range(n)]
+    return [(before[i], *kinds[i : i + 2], nearby[i]) for i in range(n)]
 
 
 def _kind(facts: ModelFacts, placement: Placement, i: int) -> Hashable:
@@ -35,6 +41,13 @@ def _kind(facts: ModelFacts, placement: Placement, i: int) -> Hashable:
     sparse = "altup_proj.weight" in facts.by_name and i < SPARSE_BLOCKS
     used = experts_used(facts, i)
     return (placement.layers[i], facts.kinds[i], tuple(moved.items()), rope, sparse, used)
+
+
+def _fetched(facts: ModelFacts, placement: Placement, i: int) -> tuple[int, ...]:
+    """The bytes of a block's weights on the host, of which its devices take a copy."""
+    weights = facts.layers[i].weights
+    moved = placement.of_block(i, weights)
+    return tuple(w.size for w in weights if moved.get(w.name, placement.layers[i]) == placement.host)
 
 
 def _is_alone(facts: ModelFacts, placement: Placement, i: int) -> bool:

@@ -31,8 +31,7 @@ def compute_bytes(
 ) -> list[int]:
     """Bytes of the compute buffer per place, the host last; `offload`: with host weights moved to the first device."""
     refuse_large_graph(facts, params, geo, placement)
-    # Where CUDA fetches weights, what a split has fetched before decides: then no block is like another.
-    roles = [*range(facts.n_trunk)] if offload else roles_of(facts, placement)
+    roles = roles_of(facts, placement, offload=offload)
     blocks = shortened(roles)
     parts = _parts(facts, params, geo, placement, blocks, offload=offload)
     first = {roles[i]: at for at, i in reversed([*enumerate(blocks, 1)])}
