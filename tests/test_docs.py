@@ -87,7 +87,9 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert there.exists(), target
         headings = re.findall(r"^#+ (.+)$", there.read_text("utf-8"), re.MULTILINE) if anchor else []
         assert not anchor or anchor in {re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings}
-    for file in re.findall(r"`(docs/[\w./-]+|scripts/[\w-]+|tests/[\w./]+\.py|stacks/[\w./-]+)`", text):
+    for file in re.findall(
+        r"`(docs/[\w./-]+|scripts/[\w-]+|tests/[\w./]+\.py|stacks/[\w./-]+|stackgen/[\w./-]+)`", text
+    ):
         assert (ROOT / file).exists(), file
 
 

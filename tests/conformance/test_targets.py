@@ -17,12 +17,10 @@ from tests.support.workloads import EVERY_FIELD, SEARCH, deployment, home, maxim
 FIELDS = tuple(field.name for field in fields(Workload))
 TARGETS: tuple[Target, ...] = tuple(registry.targets().values())
 MEANT_FOR_OTHERS = {
-    **{(name, "program"): "the image knows its own program" for name in ("compose", "quadlet")},
-    **{(name, "listen"): "a container has a network of its own" for name in ("compose", "nixos", "quadlet")},
-    ("compose", "program"): "the image knows its own program",
+    **{(name, "program"): "the image knows its own program" for name in ("compose", "kubernetes", "quadlet")},
     **{
         (name, "listen"): "a container has a network of its own"
-        for name in ("compose", "kubernetes", "nixos")
+        for name in ("compose", "kubernetes", "nixos", "quadlet")
     },
     **{
         (name, "offline"): "nothing there closes the internet"
@@ -34,7 +32,6 @@ MEANT_FOR_OTHERS = {
     },
     ("compose", "reload"): "a changed file makes another container, by its label",
     ("nixos", "reload"): "a changed file is another path of the store, which makes another unit",
-    ("kubernetes", "program"): "the image knows its own program",
     ("nixos", "program"): "the image knows its own program; what has none is in tests/targets/test_nixos.py",
 }
 """What a target may pass over in silence, and why."""

@@ -105,7 +105,7 @@ class TestWhereAProgramRuns:
         [
             f.name
             for f in fields(Workload)
-            if f.name not in ("image", "entrypoint", "expose", "offline", "watches")
+            if f.name not in ("image", "entrypoint", "expose", "offline", "reload", "watches")
         ],
     )
     def test_a_plain_service_answers_every_field(self, field: str) -> None:

@@ -10,6 +10,7 @@
 # - GPU 1: rtx-3090
 # - port 8080 (http)
 # - up to 60 s until http://127.0.0.1:8080/health answers
+# - a GET of http://127.0.0.1:8080/models?reload=1 to read its config files anew, or a restart
 # - 30 s to stop
 set -eu
 cd "$(dirname "$0")"
