@@ -89,6 +89,7 @@ def with_secret(name: str = "api", key: str = "token") -> Workload:
     return replace(API, env={"TOKEN": SecretKey(name, key)})
 
 
+NAMESPACE = "kubernetes.io/metadata.name"
 GATEWAY = {"gateway": {"name": "internal", "namespace": "gateway", "section": "https"}}
 CLAIMED = Deploy.model_validate({"cluster": {"gpus": "claims"}})
 ATTRIBUTES = "device.attributes['gpu.nvidia.com']"
@@ -306,6 +307,16 @@ class TestPods:
         there = host("gpu-1", platform="kubernetes", node="talos-7")
         assert pod(in_cluster(API, on=there), "api")["nodeSelector"] == {"kubernetes.io/hostname": "talos-7"}
 
+    def test_who_applies_a_rollout_owns_all_that_recreate_forbids(self) -> None:
+        """A server-side apply takes away only what it has written itself."""
+        data = Mount(volume="models", target=PurePosixPath("/data"))
+        before, after = (
+            objects(in_cluster(found), "Deployment")["api"]["spec"]["strategy"]
+            for found in (API, replace(API, mounts=(data,)))
+        )
+        assert before["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+        assert after == {"type": "Recreate"}
+
     def test_cards_are_whole(self) -> None:
         found = container(workload(gpus=(gpu(0), gpu(1)), memory_limit=4 * GIB))
         assert found["resources"]["limits"] == {"memory": "4Gi", "nvidia.com/gpu": "2"}
@@ -477,6 +488,23 @@ class TestNetwork:
         (policy,) = objects(SHAPES["gateway"], "CiliumNetworkPolicy").values()
         assert policy["spec"]["ingress"][0]["fromEntities"] == ["ingress"]
 
+    @pytest.mark.parametrize(
+        ("deploy", "cilium", "pods"),
+        [
+            (GATEWAY, True, [{"namespaceSelector": {"matchLabels": {NAMESPACE: "gateway"}}}]),
+            ({}, True, [{"namespaceSelector": {}}]),
+            ({"ingress_class": "cilium"}, True, None),
+            ({"ingress_class": "nginx"}, False, [{"namespaceSelector": {}}]),
+        ],
+    )
+    def test_in_a_network_of_cilium_others_may_have_the_gateway(
+        self, deploy: Mapping[str, Any], cilium: bool, pods: list[Any] | None
+    ) -> None:
+        found = in_cluster(EXPOSED, deploy={**deploy, "cluster": {"network": "cilium"}})
+        assert bool(objects(found, "CiliumNetworkPolicy")) is cilium
+        (rule,) = objects(found, "NetworkPolicy")["api"]["spec"].get("ingress", [{}])
+        assert rule.get("from") == pods
+
 
 class TestStorage:
     def test_a_share_is_mounted_by_its_driver(self) -> None:
@@ -500,6 +528,32 @@ class TestStorage:
 
         assert names("nas:/a").isdisjoint(names("nas:/b"))
         assert names("nas:/a").isdisjoint(names("nas:/a", "2GiB"))
+
+    def test_a_folder_of_another_node_is_another_volume(self) -> None:
+        mount = Mount(volume="v", target=PurePosixPath("/v"))
+        folder = {"v": Volume.model_validate({"path": "/srv/v"})}
+
+        def names(node: str | None) -> set[str]:
+            found = in_cluster(
+                workload(mounts=(mount,)), on=host(platform="kubernetes", node=node), volumes=folder
+            )
+            return {*objects(found, "PersistentVolume"), *objects(found, "PersistentVolumeClaim")}
+
+        assert names(None).isdisjoint(names("box.example.org"))
+        assert names(None) == names("box")
+
+    def test_the_job_of_a_long_volume_has_short_labels(self) -> None:
+        long = "v" * 63
+        mount = Mount(volume=long, target=PurePosixPath("/m"), read_only=True)
+        nas = {long: Volume.model_validate({"nfs": "nas:/models"})}
+        found = in_cluster(workload("llama", mounts=(mount,)), volumes=nas)
+        download = replace(DOWNLOAD, volume=long, hosts=("box",))
+        filled = replace(found, downloads=(download,))
+        (job,) = objects(filled, "Job").values()
+        labels = job["spec"]["template"]["metadata"]["labels"]
+        assert max(map(len, labels.values())) <= 63
+        policy = objects(filled, "NetworkPolicy")[f"download-{long}"]
+        assert policy["spec"]["podSelector"]["matchLabels"].items() <= labels.items()
 
     @pytest.mark.parametrize(
         ("gitops", "annotations"),
@@ -556,11 +610,21 @@ class TestCards:
 
     def test_claims_are_shared_by_those_who_name_the_same_card(self) -> None:
         found = SHAPES["claims"]
-        assert set(objects(found, "ResourceClaim")) == {"box-gpu-0", "box-gpu-1"}
-        assert pod(found, "one")["resourceClaims"] == [
-            {"name": "box-gpu-0", "resourceClaimName": "box-gpu-0"}
-        ]
+        first, second = objects(found, "ResourceClaim")
+        assert (first.rpartition("-")[0], second.rpartition("-")[0]) == ("box-gpu-0", "box-gpu-1")
+        assert pod(found, "one")["resourceClaims"] == [{"name": first, "resourceClaimName": first}]
         assert "limits" not in pod(found, "one")["containers"][0]["resources"]
+
+    def test_what_a_claim_asks_for_is_in_its_name(self) -> None:
+        """Nobody can change it in place."""
+
+        def claim(uuid: str | None) -> str:
+            on = host(platform="kubernetes", gpus=(gpu(0, uuid=uuid),))
+            found = in_cluster(workload(gpus=on.gpus), on=on)
+            (name,) = objects(replace(found, deploy=CLAIMED), "ResourceClaim")
+            return name
+
+        assert claim(None) != claim("GPU-4a3c5b1e-0000-1111-2222-333344445555")
 
     def test_claims_need_a_new_cluster(self) -> None:
         old = {"cluster": {"gpus": "claims", "version": "1.33"}}
@@ -619,10 +683,8 @@ class TestCards:
             in_cluster(workload("one", gpus=on.gpus[:1]), workload("two", gpus=on.gpus[1:]), on=on),
             deploy=CLAIMED,
         )
-        for index, words in enumerate(selectors):
-            asked = objects(found, "ResourceClaim")[f"box-gpu-{index}"]["spec"]["devices"]["requests"][0][
-                "exactly"
-            ]
+        for claim, words in zip(objects(found, "ResourceClaim").values(), selectors, strict=True):
+            asked = claim["spec"]["devices"]["requests"][0]["exactly"]
             assert [one["cel"]["expression"] for one in asked.get("selectors", [])] == words
         assert kinds(found) == []
 

@@ -7,7 +7,6 @@ from stackgen.domain.linked import LinkedGpu
 from stackgen.domain.target_defaults import gpu_ids, of_vendor
 from stackgen.domain.workload import Workload
 from stackgen.targets.kubernetes.cluster import Cluster
-from stackgen.targets.kubernetes.text import fitted
 
 _GPU_RESOURCE: Final[Mapping[tuple[str, str | None], str]] = {
     ("nvidia", None): "nvidia.com/gpu",
@@ -26,19 +25,6 @@ def held(workload: Workload) -> tuple[LinkedGpu, ...]:
 def gpu_resource(gpu: LinkedGpu) -> str:
     """What a device plugin calls such a card; nothing if none is known."""
     return _GPU_RESOURCE.get((gpu.vendor, gpu.driver), "")
-
-
-def gpu_claims(workload: Workload, cluster: Cluster) -> list[str]:
-    """The claims for the cards that the stack names; none where the device plugin hands out any of them."""
-    if cluster.installed.gpus == "device-plugin":
-        return []
-    host = cluster.places[workload.name].host.name
-    return [gpu_claim(host, gpu.index) for gpu in of_vendor(held(workload), "nvidia")]
-
-
-def gpu_claim(host: str, index: int) -> str:
-    """The name of the claim for one card."""
-    return f"{fitted(host, 50)}-gpu-{index}"
 
 
 def shown(workload: Workload, cluster: Cluster) -> dict[str, str]:

@@ -136,7 +136,7 @@ class Cluster(Site):
         return workload.workers is not None and self.installed.multi_node == "kserve"
 
     def selector(self, service: str) -> dict[str, str]:
-        """What finds the pods of a service; never changes, for it must not."""
+        """What finds the pods of a service or of a download; never changes, for it must not."""
         found = self.local(service)
         if found is not None and self.by_kserve(found):
             # Pods get these labels and none of ours.
@@ -145,16 +145,19 @@ class Cluster(Site):
 
     def service_labels(self, service: str) -> dict[str, str]:
         """Labels of the Services of one, and of those of no other."""
-        return {"app.kubernetes.io/instance": service, "app.kubernetes.io/part-of": self.deployment.name}
+        return {
+            "app.kubernetes.io/instance": fitted(service),
+            "app.kubernetes.io/part-of": self.deployment.name,
+        }
 
     def labels(self, workload: Workload) -> dict[str, str]:
         """The labels of a service's objects."""
         return {
             "app.kubernetes.io/name": fitted(workload.engine),
-            "app.kubernetes.io/instance": workload.name,
+            "app.kubernetes.io/instance": fitted(workload.name),
         }
 
-    def claim(self, volume: str, host: str) -> str:
+    def claim(self, volume: str, host: LinkedHost) -> str:
         """The name of the claim by which pods on a host mount a volume.
 
         Neither a source nor the size of what is bound to one can be changed in place, so a folder or a share has them
@@ -164,7 +167,8 @@ class Cluster(Site):
         if found.managed:
             return volume
         return hashed(
-            volume, (found.nfs, found.path, found.mount_options, found.size, host if found.path else None)
+            volume,
+            (found.nfs, found.path, found.mount_options, found.size, node_name(host) if found.path else None),
         )
 
     @property

@@ -9,7 +9,8 @@ from stackgen.domain.linked import SecretKey
 from stackgen.domain.reach import resolve
 from stackgen.domain.target_defaults import cuda_order, present
 from stackgen.domain.workload import EnvValue, GroupFact, Health, Workload
-from stackgen.targets.kubernetes.cards import gpu_claims, gpu_resource, held, shown
+from stackgen.targets.kubernetes.cards import gpu_resource, held, shown
+from stackgen.targets.kubernetes.claims import gpu_claims
 from stackgen.targets.kubernetes.cluster import Cluster
 from stackgen.targets.kubernetes.config import config_mounts, volume_name
 from stackgen.targets.kubernetes.text import cpus, digest, fitted, literal, port_name, quantity

@@ -10,6 +10,8 @@ from stackgen.targets.kubernetes.config import alone
 from stackgen.targets.kubernetes.pod import group, job_template, template
 from stackgen.targets.kubernetes.text import fitted, hashed
 
+_ROLLING: Final = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+"""Said in full, so that who applies it owns it: what the API server fills in, nobody takes away for `Recreate`."""
 LEADER: Final = {"leaderworkerset.sigs.k8s.io/worker-index": "0"}
 """The label of the pod that answers for its group."""
 _A_DAY: Final = 86400
@@ -37,7 +39,7 @@ def _deployment(workload: Workload, cluster: Cluster) -> dict[str, Any]:
                 # A download may take hours, which is no reason to call the service broken.
                 "progressDeadlineSeconds": _A_DAY if waits else _patience(workload),
                 "selector": {"matchLabels": cluster.selector(workload.name)},
-                "strategy": {"type": "Recreate"} if alone(workload) else None,
+                "strategy": {"type": "Recreate"} if alone(workload) else _ROLLING,
                 "template": template(workload, cluster, cluster.hosts_of(workload)),
             }
         ),

@@ -8,8 +8,8 @@ from stackgen.domain.target_defaults import of_vendor
 from stackgen.domain.wording import one_of
 from stackgen.domain.workload import Workload
 from stackgen.targets.kubernetes.cards import gpu_resource, held
+from stackgen.targets.kubernetes.claims import untold
 from stackgen.targets.kubernetes.cluster import Cluster
-from stackgen.targets.kubernetes.gpus import untold
 
 
 def cards(workload: Workload, cluster: Cluster) -> Iterator[Diagnostic]:

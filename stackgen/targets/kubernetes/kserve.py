@@ -96,6 +96,6 @@ def _uri(workload: Workload, cluster: Cluster) -> str | None:
     weights = workload.workers.weights if workload.workers else None
     for mount in workload.mounts:
         if weights is not None and weights.is_relative_to(mount.target):
-            claim = cluster.claim(mount.volume, cluster.places[workload.name].host.name)
+            claim = cluster.claim(mount.volume, cluster.places[workload.name].host)
             return f"pvc://{claim}/{weights.relative_to(mount.target)}"
     return None

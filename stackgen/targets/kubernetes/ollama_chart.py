@@ -57,7 +57,7 @@ def values(deployment: Mapping[str, Any]) -> Values:
     told = {
         "fullnameOverride": name,
         "replicaCount": spec["replicas"],
-        "updateStrategy": spec.get("strategy", {"type": "RollingUpdate"}),
+        "updateStrategy": {"type": spec["strategy"]["type"]},
         "image": {"repository": repository, "tag": tag},
         "ollama": present({"port": port, "mountPath": store, "gpu": gpu}),
         "service": {"port": port},

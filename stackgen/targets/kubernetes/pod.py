@@ -8,7 +8,8 @@ from stackgen.domain.linked import LinkedHost
 from stackgen.domain.target_defaults import of_vendor, present
 from stackgen.domain.workload import GroupFact, Workload
 from stackgen.emit import shell
-from stackgen.targets.kubernetes.cards import gpu_claims, gpu_resource, held
+from stackgen.targets.kubernetes.cards import gpu_resource, held
+from stackgen.targets.kubernetes.claims import gpu_claims
 from stackgen.targets.kubernetes.cluster import Cluster, Job, node_name
 from stackgen.targets.kubernetes.config import (
     CONFIG,
@@ -58,7 +59,7 @@ def template(
                 "resourceClaims": [
                     {"name": name, "resourceClaimName": name} for name in gpu_claims(workload, cluster)
                 ],
-                "volumes": list(_volumes(workload, cluster, hosts[0].name)),
+                "volumes": list(_volumes(workload, cluster, hosts[0])),
             }
         ),
     }
@@ -113,7 +114,7 @@ def job_template(job: Job, cluster: Cluster) -> dict[str, Any]:
                 "containers": [container],
                 "volumes": [
                     {"name": CONFIG, "configMap": {"name": config_map(workload, cluster)}},
-                    *_claims(workload, cluster, hosts[0].name),
+                    *_claims(workload, cluster, hosts[0]),
                     {"name": "tmp", "emptyDir": {}},
                 ],
             }
@@ -154,7 +155,7 @@ def _identity(workload: Workload, cluster: Cluster) -> dict[str, Any]:
     return own | shared | {"seccompProfile": {"type": "RuntimeDefault"}}
 
 
-def _volumes(workload: Workload, cluster: Cluster, host: str) -> Iterator[dict[str, Any]]:
+def _volumes(workload: Workload, cluster: Cluster, host: LinkedHost) -> Iterator[dict[str, Any]]:
     yield from _claims(workload, cluster, host)
     if workload.config_files:
         yield {"name": CONFIG, "configMap": {"name": config_map(workload, cluster)}}
@@ -164,7 +165,7 @@ def _volumes(workload: Workload, cluster: Cluster, host: str) -> Iterator[dict[s
         yield {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": quantity(workload.shm_size)}}
 
 
-def _claims(workload: Workload, cluster: Cluster, host: str) -> Iterator[dict[str, Any]]:
+def _claims(workload: Workload, cluster: Cluster, host: LinkedHost) -> Iterator[dict[str, Any]]:
     for volume in sorted({mount.volume for mount in workload.mounts}):
         claim = {"claimName": cluster.claim(volume, host)}
         yield {"name": volume_name(volume), "persistentVolumeClaim": claim}

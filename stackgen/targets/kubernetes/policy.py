@@ -36,7 +36,7 @@ def of_service(workload: Workload, cluster: Cluster) -> Iterator[dict[str, Any]]
         ingress=list(_ingress(workload, cluster)),
         egress=list(_egress(workload, cluster)),
     )
-    if _by_cilium(workload, cluster):
+    if _exposed(workload) and "cilium" in _fronts(cluster):
         # Its gateway is no pod of a namespace, so no other policy can name it.
         yield {
             "apiVersion": "cilium.io/v2",
@@ -60,8 +60,18 @@ def of_download(job: Job, cluster: Cluster) -> dict[str, Any]:
     return _policy(job.workload.name, cluster, selector, egress=[{"to": _internet(), "ports": [_tcp(443)]}])
 
 
-def _by_cilium(workload: Workload, cluster: Cluster) -> bool:
-    return bool(workload.expose and workload.ports) and cluster.installed.network == "cilium"
+def _exposed(workload: Workload) -> bool:
+    return bool(workload.expose and workload.ports)
+
+
+def _fronts(cluster: Cluster) -> frozenset[str]:
+    """Who may answer for host names: Cilium itself, pods, or either where nothing tells."""
+    deploy = cluster.deployment.deploy
+    if cluster.installed.network != "cilium":
+        return frozenset({"pods"})
+    if deploy.gateway is not None or deploy.ingress_class is None:
+        return frozenset({"cilium", "pods"})
+    return frozenset({"cilium" if deploy.ingress_class == "cilium" else "pods"})
 
 
 def _ingress(workload: Workload, cluster: Cluster) -> Iterator[dict[str, Any]]:
@@ -74,7 +84,7 @@ def _ingress(workload: Workload, cluster: Cluster) -> Iterator[dict[str, Any]]:
             "from": [_pods(cluster, name) for name in callers],
             "ports": [_tcp(p.number) for p in workload.ports],
         }
-    if workload.expose and not _by_cilium(workload, cluster):
+    if _exposed(workload) and "pods" in _fronts(cluster):
         gateway = cluster.deployment.deploy.gateway
         namespace = gateway and (gateway.namespace or cluster.namespace)
         # Where the pods of an Ingress controller are, nothing tells.

@@ -10,6 +10,7 @@ from stackgen.domain.target_defaults import config_files, present
 from stackgen.domain.workload import Deployment, Workload
 from stackgen.targets.kubernetes import (
     charts,
+    claims,
     gitops,
     gpus,
     kserve,
@@ -66,7 +67,7 @@ def _shared(found: Cluster) -> Iterator[Document]:
         "network-policy.yaml": [policy.common(found)],
         "priority-class.yaml": [gpus.priority(found)] if any(map(held, found.workloads)) else [],
         "storage.yaml": list(storage.objects(found)),
-        "gpu-claims.yaml": list(gpus.claims(found)),
+        "gpu-claims.yaml": list(claims.claims(found)),
         "kserve.yaml": list(kserve.preset(found)),
         "external-secrets.yaml": list(secrets.external(found)),
     }

@@ -42,13 +42,13 @@ def objects(cluster: Cluster) -> Iterator[dict[str, Any]]:
 
 def _persistent(name: str, host: LinkedHost, cluster: Cluster) -> str:
     """The name of a volume, which the whole cluster shares."""
-    return fitted(f"{cluster.namespace}-{cluster.claim(name, host.name)}", 63)
+    return fitted(f"{cluster.namespace}-{cluster.claim(name, host)}", 63)
 
 
 def _static(
     name: str, volume: Volume, cluster: Cluster, host: LinkedHost, source: dict[str, Any]
 ) -> Iterator[dict[str, Any]]:
-    persistent, claim = _persistent(name, host, cluster), cluster.claim(name, host.name)
+    persistent, claim = _persistent(name, host, cluster), cluster.claim(name, host)
     modes = ["ReadWriteMany" if volume.nfs else "ReadWriteOnce"]
     meta = cluster.meta(persistent)
     del meta["namespace"]
