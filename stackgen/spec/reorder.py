@@ -1,7 +1,6 @@
 """Another order of the exclusive groups in the text of a stack: two words change places, and nothing else does."""
 
 from collections.abc import Sequence
-from itertools import count
 
 from stackgen.domain.failure import Failure
 from stackgen.domain.source import Source
@@ -16,8 +15,8 @@ def reordered(source: Source, groups: Sequence[Sequence[str]]) -> str:
     lines = source.text.split("\n")
     edits = [
         (source.positions.values[("exclusive", number, index)], old, new)
-        for number, old_group, group in zip(count(), source.data["exclusive"], groups, strict=False)
-        for index, old, new in zip(count(), old_group, group, strict=False)
+        for number, (old_group, group) in enumerate(zip(source.data["exclusive"], groups, strict=True))
+        for index, (old, new) in enumerate(zip(old_group, group, strict=True))
         if old != new
     ]
     for place, old, new in sorted(edits, reverse=True):
