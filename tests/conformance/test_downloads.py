@@ -1,33 +1,14 @@
 """Every target that runs services sees to it that their files are there first."""
 
 from dataclasses import replace
-from pathlib import PurePosixPath
 
 import pytest
 
 from stackgen import registry
 from stackgen.domain.contracts import Target
-from stackgen.domain.linked import SecretKey
-from stackgen.domain.workload import Deployment, Download, DownloadFile
+from stackgen.domain.workload import Deployment
 from stackgen.emit import to_text
-from tests.support.workloads import home
-
-SHA256, OID, COMMIT = "ab" * 32, "cd" * 20, "ef" * 20
-DOWNLOAD = Download(
-    model="coder",
-    volume="models",
-    repo="owner/Coder-GGUF",
-    commit=COMMIT,
-    files=(
-        DownloadFile(
-            path="a b.gguf", target=PurePosixPath("owner/Coder-GGUF/a b.gguf"), size=7, sha256=SHA256
-        ),
-        DownloadFile(path="c.json", target=PurePosixPath("owner/Coder-GGUF/c.json"), size=9, oid=OID),
-    ),
-    hosts=("rig",),
-    services=("llama",),
-    token=SecretKey("hugging-face", "token"),
-)
+from tests.support.workloads import COMMIT, DOWNLOAD, OID, SHA256, home
 
 
 def rendered(target: Target, deployment: Deployment) -> str:

@@ -12,6 +12,8 @@ from stackgen.domain.units import GIB, MIB
 from stackgen.domain.workload import (
     ConfigFile,
     Deployment,
+    Download,
+    DownloadFile,
     EnvValue,
     GroupFact,
     Health,
@@ -31,6 +33,23 @@ VOLUMES = {
     "data": Volume(managed=True),
     "images": Volume(path="/srv/comfyui"),
 }
+SHA256, OID, COMMIT = "ab" * 32, "cd" * 20, "ef" * 20
+DOWNLOAD = Download(
+    model="coder",
+    volume="models",
+    repo="owner/Coder-GGUF",
+    commit=COMMIT,
+    files=(
+        DownloadFile(
+            path="a b.gguf", target=PurePosixPath("owner/Coder-GGUF/a b.gguf"), size=7, sha256=SHA256
+        ),
+        DownloadFile(path="c.json", target=PurePosixPath("owner/Coder-GGUF/c.json"), size=9, oid=OID),
+    ),
+    hosts=("rig",),
+    services=("llama",),
+    token=SecretKey("hugging-face", "token"),
+)
+"""What is locked for a model of llama."""
 
 
 def gpu(index: int = 0, model: str = "rtx-3090", **changes: Any) -> LinkedGpu:

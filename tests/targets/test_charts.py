@@ -26,11 +26,10 @@ from stackgen.domain.workload import (
 from stackgen.emit import to_text
 from stackgen.targets.kubernetes import TARGET
 from stackgen.targets.kubernetes.container import TMP
-from tests.conformance.test_downloads import DOWNLOAD
 from tests.support.charts import CHARTS
+from tests.support.clusters import GATEWAY, LAN, documents, findings, kinds, objects
 from tests.support.golden import assert_tree
-from tests.support.workloads import SEARCH, deployment, gpu, host, workload
-from tests.targets.test_kubernetes import GATEWAY, LAN, documents, findings, kinds, objects
+from tests.support.workloads import DOWNLOAD, SEARCH, deployment, gpu, host, workload
 
 HOME = PurePosixPath("/root/.ollama")
 OLLAMA = workload(

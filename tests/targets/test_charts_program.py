@@ -10,9 +10,9 @@ from stackgen.data import load_toml
 from stackgen.domain.workload import Deployment, Health
 from stackgen.targets.kubernetes import TARGET
 from tests.support import charts, kubernetes
+from tests.support.clusters import objects
 from tests.support.workloads import SEARCH, gpu
 from tests.targets.test_charts import OLLAMA, SMALL, by_chart
-from tests.targets.test_kubernetes import objects
 
 pytestmark = pytest.mark.tool
 

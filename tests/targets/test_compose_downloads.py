@@ -11,9 +11,8 @@ from stackgen.domain.stack import Volume
 from stackgen.domain.workload import Deployment, Download
 from stackgen.emit import to_text
 from stackgen.targets.compose import TARGET
-from tests.conformance.test_downloads import DOWNLOAD
 from tests.support.compose import config, write
-from tests.support.workloads import VOLUMES, home, workload
+from tests.support.workloads import DOWNLOAD, VOLUMES, home, workload
 
 
 def project(deployment: Deployment) -> dict[str, Any]:

@@ -8,9 +8,8 @@ import pytest
 from stackgen.domain.linked import SecretKey
 from stackgen.domain.workload import Deployment, DownloadFile, Mount, Reload, Workload
 from stackgen.targets.kubernetes import TARGET
-from tests.conformance.test_downloads import DOWNLOAD
-from tests.support.workloads import EVERY_FIELD, READER, with_presets
-from tests.targets.test_kubernetes import cluster_home, in_cluster
+from tests.support.clusters import cluster_home, in_cluster
+from tests.support.workloads import DOWNLOAD, EVERY_FIELD, READER, with_presets
 
 
 def folder(found: Deployment, service: str) -> dict[str, Any]:

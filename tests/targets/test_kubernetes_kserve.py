@@ -12,8 +12,8 @@ from hypothesis import given
 from stackgen.domain.interface import Interface, ServedModel
 from stackgen.domain.workload import Deployment, Workers
 from tests.support import kubernetes
+from tests.support.clusters import all_objects, documents, findings, objects, spread
 from tests.support.hostile import text
-from tests.targets.test_kubernetes import all_objects, documents, findings, objects, spread
 
 KSERVE = {"cluster": {"multi_node": "kserve"}}
 POD = {"app.kubernetes.io/name": "big", "app.kubernetes.io/part-of": "llminferenceservice"}

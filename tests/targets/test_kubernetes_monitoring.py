@@ -10,7 +10,7 @@ from stackgen.domain.interface import Scrape
 from stackgen.domain.linked import SecretKey
 from stackgen.domain.workload import Deployment
 from tests.support import kubernetes
-from tests.targets.test_kubernetes import (
+from tests.support.clusters import (
     API,
     OPERATOR,
     PER_MODEL,

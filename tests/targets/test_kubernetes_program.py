@@ -14,12 +14,12 @@ from stackgen.domain.document import Document
 from stackgen.domain.workload import Deployment
 from stackgen.targets.kubernetes import TARGET
 from tests.support import charts, everything, kubernetes
+from tests.support.clusters import SHAPES, cluster_home
 from tests.support.crds import KINDS, violations
 from tests.support.router import listed
 from tests.support.snippets import snippets
 from tests.support.workloads import SEARCH, deployment, maximal
 from tests.targets.test_charts import by_chart
-from tests.targets.test_kubernetes import SHAPES, cluster_home
 
 STACKS = Path(__file__).parents[2] / "stacks"
 ON_KUBERNETES = sorted(

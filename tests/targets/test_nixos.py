@@ -17,9 +17,8 @@ from stackgen.emit import to_text
 from stackgen.targets.nixos import TARGET
 from stackgen.targets.nixos.machine import Machine
 from stackgen.targets.nixos.nixtext import interpolated
-from tests.conformance.test_downloads import DOWNLOAD
 from tests.support.golden import assert_tree
-from tests.support.workloads import EVERY_FIELD, SEARCH, deployment, gpu, home, host, workload
+from tests.support.workloads import DOWNLOAD, EVERY_FIELD, SEARCH, deployment, gpu, home, host, workload
 
 LAN = Publication(port=8080, address="0.0.0.0")  # noqa: S104
 API = workload("api", ports=(Port(name="http", number=8080),))

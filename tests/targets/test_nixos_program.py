@@ -20,7 +20,6 @@ from stackgen.domain.stack import Volume
 from stackgen.domain.workload import Deployment
 from stackgen.emit import to_text
 from stackgen.targets.nixos import TARGET
-from tests.conformance.test_downloads import DOWNLOAD
 from tests.support.cli import STACKS, stackgen
 from tests.support.compose import write
 from tests.support.examples import ON_ANY_PLATFORM
@@ -29,7 +28,7 @@ from tests.support.nixos.options import mistakes
 from tests.support.programs import require
 from tests.support.unitfile import argv_of, settings_of
 from tests.support.unitroot import exposure, verify
-from tests.support.workloads import SEARCH, VOLUMES, deployment, home, maximal
+from tests.support.workloads import DOWNLOAD, SEARCH, VOLUMES, deployment, home, maximal
 
 pytestmark = pytest.mark.tool
 

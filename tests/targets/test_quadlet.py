@@ -14,9 +14,8 @@ from stackgen.domain.units import GIB
 from stackgen.domain.workload import Deployment, HostDeployment, Mount, Port, ServiceUrl, Workload
 from stackgen.emit import to_text
 from stackgen.targets.quadlet import TARGET
-from tests.conformance.test_downloads import DOWNLOAD
 from tests.support.golden import assert_tree
-from tests.support.workloads import SEARCH, deployment, gpu, home, host, workload
+from tests.support.workloads import DOWNLOAD, SEARCH, deployment, gpu, home, host, workload
 
 
 def on_quadlet(*workloads: Workload, **options: Any) -> Deployment:

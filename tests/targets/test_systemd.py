@@ -14,9 +14,8 @@ from stackgen.domain.units import GIB
 from stackgen.domain.workload import Deployment, HostDeployment, Mount, Port, ServiceUrl, Workload
 from stackgen.emit import to_text
 from stackgen.targets.systemd import TARGET
-from tests.conformance.test_downloads import DOWNLOAD
 from tests.support.golden import assert_tree
-from tests.support.workloads import EVERY_FIELD, SEARCH, deployment, gpu, home, host, workload
+from tests.support.workloads import DOWNLOAD, EVERY_FIELD, SEARCH, deployment, gpu, home, host, workload
 
 PLAIN = workload("plain", image="", program="/opt/plain/serve")
 WRITES = (Mount(volume="images", target=PurePosixPath("/images")),)

@@ -14,7 +14,6 @@ from stackgen.domain.systemd import path_name
 from stackgen.domain.workload import Deployment, Mount, Reload
 from stackgen.emit import to_text
 from stackgen.targets.systemd import TARGET
-from tests.conformance.test_downloads import DOWNLOAD
 from tests.support import installing
 from tests.support.compose import write
 from tests.support.examples import ON_ANY_PLATFORM
@@ -23,7 +22,7 @@ from tests.support.installing import changes
 from tests.support.programs import require
 from tests.support.unitfile import argv_of, settings_of, words_of
 from tests.support.unitroot import exposure, root_with, verify
-from tests.support.workloads import READER, SEARCH, maximal, with_presets
+from tests.support.workloads import DOWNLOAD, READER, SEARCH, maximal, with_presets
 from tests.targets.test_systemd import on_systemd, systemd_home
 
 pytestmark = pytest.mark.tool
