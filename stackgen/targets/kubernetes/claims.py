@@ -68,11 +68,11 @@ def untold(card: LinkedGpu, cards: Sequence[LinkedGpu]) -> list[LinkedGpu]:
     return [
         other
         for other in cards
-        if card.uuid is None and kind(other) != kind(card) and _unlike(card, other) is None
+        if card.uuid is None and _kind(other) != _kind(card) and _unlike(card, other) is None
     ]
 
 
-def kind(gpu: LinkedGpu) -> tuple[str, int, int]:
+def _kind(gpu: LinkedGpu) -> tuple[str, int, int]:
     """What makes a card as good as another."""
     return (gpu.model, gpu.capacity, gpu.reserve)
 
