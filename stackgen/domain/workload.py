@@ -194,6 +194,8 @@ class Workload:
     """Linux capabilities without CAP_ that a container keeps, such as CHOWN; all others are taken away."""
     user: str | None = None
     """uid:gid inside the container; None = the image's own."""
+    calls: tuple[str, ...] = ()
+    """`host:port` of programs that are not in the stack; without a host, wherever it is."""
     offline: bool = False
     """Whether it needs nothing but other services of the stack, so that the internet can be closed to it."""
 

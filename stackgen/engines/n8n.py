@@ -11,7 +11,7 @@ from stackgen.domain.contracts import Engine, Role
 from stackgen.domain.diagnostic import Diagnostic, error, warning
 from stackgen.domain.engine_base import WithoutModels
 from stackgen.domain.interface import Api, Interface
-from stackgen.domain.linked import LinkedService
+from stackgen.domain.linked import LinkedService, bracketed
 from stackgen.domain.plan import KnownModel, Plan, PlannedService
 from stackgen.domain.stack import SecretValue, Strict
 
@@ -113,6 +113,8 @@ class _N8n(WithoutModels):
         from stackgen.domain.workload import Health, Listen, Port, Workload
 
         linked = service.linked
+        options: N8nOptions = linked.options
+        postgres = options.postgres
         return Workload(
             name=linked.name,
             engine=self.name,
@@ -125,6 +127,7 @@ class _N8n(WithoutModels):
             health=Health(port=PORT, path="/healthz", start_period=120, tool="wget"),
             after=defaults.used_on_same_host(linked, plan),
             expose=linked.expose,
+            calls=(f"{bracketed(postgres.host)}:{postgres.port}",) if postgres else (),
             gpus=linked.gpus,
             read_only_root=False,
             user=defaults.own_user(linked, IMAGE, USER),

@@ -32,7 +32,7 @@ class _Files:
             *("env", "config_files", "mounts", "gpus", "watches", "workers", "ports", "listen"),
             *("health", "reload", "after", "exclusive", "expose", "shm_size", "lock_memory"),
             *("cpu_request", "cpu_limit", "memory_request", "memory_limit"),
-            *("stop_grace", "read_only_root", "writable", "capabilities", "user", "offline"),
+            *("stop_grace", "read_only_root", "writable", "capabilities", "user", "calls", "offline"),
         }
     )
     rejects: Final = frozenset[str]()

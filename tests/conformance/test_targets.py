@@ -23,7 +23,8 @@ MEANT_FOR_OTHERS = {
         for name in ("compose", "kubernetes", "nixos", "quadlet")
     },
     **{
-        (name, "offline"): "nothing there closes the internet"
+        (name, field): "nothing there closes the way to others"
+        for field in ("calls", "offline")
         for name in ("compose", "files", "nixos", "quadlet", "systemd")
     },
     **{

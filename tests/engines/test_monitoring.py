@@ -152,6 +152,13 @@ def test_only_what_it_is_told_to_watch(tmp_path: Path) -> None:
     assert [job["job_name"] for job in jobs] == ["figures", "node"]
 
 
+def test_networks_that_are_closed_let_it_reach_what_is_not_in_the_stack(tmp_path: Path) -> None:
+    plan, _ = load(tmp_path)
+    (host,) = app.deploy(plan, "stack.yaml").hosts
+    (prometheus,) = (found for found in host.workloads if found.name == "prometheus")
+    assert prometheus.calls == ("192.168.1.2:9100", "alerts.lan:9093")
+
+
 def test_the_lines_are_those_of_the_plan(tmp_path: Path) -> None:
     plan, files = load(tmp_path)
     groups = {group["name"]: group["rules"] for group in yaml.safe_load(one(files, "rules.yml"))["groups"]}

@@ -65,6 +65,14 @@ def test_options_are_variables(text: str, expected: dict[str, object]) -> None:
     assert {name: value for name, value in env.items() if usual.get(name) != value} == expected
 
 
+def test_networks_that_are_closed_let_it_reach_its_database() -> None:
+    postgres = "postgres: {host: 'fd00::5', password: {secret: {name: db, key: pw}}}"
+    assert lower(ENGINE, service(ENGINE, LEAST)).calls == ()
+    assert lower(ENGINE, service(ENGINE, LEAST.replace(KEY, f"{KEY}, {postgres}"))).calls == (
+        "[fd00::5]:5432",
+    )
+
+
 def test_what_would_be_lost() -> None:
     linked = service(ENGINE, "{}")
     assert kinds(ENGINE, linked) == ["n8n/no-encryption-key", "n8n/no-data"]

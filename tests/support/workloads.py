@@ -160,6 +160,7 @@ EVERY_FIELD: Mapping[str, Any] = {
     "writable": (PurePosixPath("/var/cache/maximal"),),
     "capabilities": ("CHOWN",),
     "user": "1000:1000",
+    "calls": ("192.168.9.9:5432",),
     "offline": True,
 }
 """A value for every field of Workload that is not its default."""

@@ -56,6 +56,10 @@ ATTRIBUTES = "device.attributes['gpu.nvidia.com']"
 MEMORY = "device.capacity['gpu.nvidia.com'].memory"
 
 
+def tcp(port: int) -> dict[str, Any]:
+    return {"port": port, "protocol": "TCP"}
+
+
 def test_the_files_of_a_home(request: pytest.FixtureRequest) -> None:
     rendered = TARGET.render(cluster_home())
     texts = {document.path: to_text(document) for document in rendered.documents}
@@ -361,6 +365,42 @@ class TestNetwork:
         assert "ingress" not in policies["default-deny"]["spec"]
         (caller,) = policies["api"]["spec"]["ingress"]
         assert caller["from"][0]["podSelector"]["matchLabels"]["app.kubernetes.io/instance"] == "chat"
+
+    @pytest.mark.parametrize(
+        ("address", "rule"),
+        [
+            ("192.168.1.2:9100", {"to": [{"ipBlock": {"cidr": "192.168.1.2/32"}}], "ports": [tcp(9100)]}),
+            ("[fd00::2]:9100", {"to": [{"ipBlock": {"cidr": "fd00::2/128"}}], "ports": [tcp(9100)]}),
+            ("exporter.gpu-operator:9400", {"ports": [tcp(9400)]}),
+            (":5432", {"ports": [tcp(5432)]}),
+        ],
+    )
+    def test_what_is_called_outside_of_the_stack_is_open(self, address: str, rule: Any) -> None:
+        policy = objects(in_cluster(workload(calls=(address,), offline=True)), "NetworkPolicy")["llama"]
+        assert policy["spec"]["egress"] == [rule]
+
+    @pytest.mark.parametrize(
+        ("url", "rules"),
+        [
+            (None, []),
+            ("https://registry.ollama.ai/v2/library/qwen3/blobs/sha256:0", []),
+            ("http://192.168.1.3/m.gguf", [("192.168.1.3/32", 80)]),
+            ("https://nas.lan:8443/m.gguf", [(None, 8443)]),
+        ],
+    )
+    def test_a_download_reaches_the_addresses_of_its_files(
+        self, url: str | None, rules: list[tuple[str | None, int]]
+    ) -> None:
+        mount = Mount(volume="models", target=PurePosixPath("/m"), read_only=True)
+        files = tuple(replace(file, url=url) for file in DOWNLOAD.files)
+        found = in_cluster(workload(mounts=(mount,)))
+        filled = replace(found, downloads=(replace(DOWNLOAD, hosts=("box",), files=files),))
+        internet, *others = objects(filled, "NetworkPolicy")["download-models"]["spec"]["egress"]
+        assert internet["ports"] == [tcp(443)]
+        assert others == [
+            {**({"to": [{"ipBlock": {"cidr": cidr}}]} if cidr else {}), "ports": [tcp(port)]}
+            for cidr, port in rules
+        ]
 
     def test_cilium_names_its_gateway(self) -> None:
         (policy,) = objects(SHAPES["gateway"], "CiliumNetworkPolicy").values()

@@ -104,7 +104,7 @@ class TestWhereAProgramRuns:
         [
             f.name
             for f in fields(Workload)
-            if f.name not in ("image", "entrypoint", "expose", "offline", "reload", "watches")
+            if f.name not in ("calls", "image", "entrypoint", "expose", "offline", "reload", "watches")
         ],
     )
     def test_a_plain_service_answers_every_field(self, field: str) -> None:

@@ -63,7 +63,7 @@ def test_only_hosts_of_this_platform_are_rendered() -> None:
     assert {path.parts[:2] for path in paths} == {("systemd", "box")}
 
 
-@pytest.mark.parametrize("field", sorted(TARGET.handles - {"entrypoint", "offline", "watches"}))
+@pytest.mark.parametrize("field", sorted(TARGET.handles - {"calls", "entrypoint", "offline", "watches"}))
 def test_a_program_that_never_had_an_image_answers_every_field(field: str) -> None:
     """Conformance looks at those that have one; this is the other half."""
     ports = EVERY_FIELD["ports"] if field == "listen" else ()

@@ -21,6 +21,7 @@ IMAGE: Final = "ghcr.io/berriai/litellm:v1.106.11"
 PORT: Final = 4000
 CONFIG: Final = PurePosixPath("/app/config.yaml")
 DATABASE: Final = "DATABASE_URL"
+POSTGRES: Final = 5432
 SALT: Final = "LITELLM_SALT_KEY"
 
 _OFFLINE: Final = {
@@ -65,6 +66,8 @@ def workload(planned: PlannedService, plan: Plan) -> Workload:
         # /health asks every model, which loads them all in turn; this one asks nobody.
         health=Health(port=PORT, path="/health/liveliness", start_period=120, tool="python3"),
         expose=service.expose,
+        # Where the database is, only the secret says.
+        calls=(f":{POSTGRES}",) if service.options.database_url else (),
         # It writes its own pages and Prisma's files into the image at start.
         read_only_root=False,
     )

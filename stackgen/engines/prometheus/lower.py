@@ -51,6 +51,9 @@ def workload(service: PlannedService, plan: Plan) -> Workload:
         ports=(Port(name="http", number=PORT, publish=linked.publish),),
         health=Health(port=PORT, path="/-/healthy", start_period=60, tool="wget"),
         expose=linked.expose,
+        calls=tuple(
+            sorted({*options.alertmanagers, *(a for group in options.targets.values() for a in group)})
+        ),
         writable=(DATA, *([KEYS] if keys else [])),
         user=defaults.own_user(linked, IMAGE, USER),
         listen=Listen(args=("--web.listen-address={address}:{port}",)),

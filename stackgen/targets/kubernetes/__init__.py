@@ -23,7 +23,7 @@ class _Kubernetes:
             *("env", "config_files", "mounts", "gpus", "watches", "workers", "ports", "listen"),
             *("health", "reload", "after", "exclusive", "expose", "shm_size", "lock_memory", "stop_grace"),
             *("cpu_request", "cpu_limit", "memory_request", "memory_limit"),
-            *("read_only_root", "writable", "capabilities", "user", "offline"),
+            *("read_only_root", "writable", "capabilities", "user", "calls", "offline"),
         }
     )
     rejects: Final = frozenset[str]()

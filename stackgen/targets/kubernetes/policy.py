@@ -1,5 +1,6 @@
 """Who may talk to whom: nobody, but for the paths that the stack needs."""
 
+import re
 from collections.abc import Iterator
 from ipaddress import ip_address
 from typing import Any, Final
@@ -15,6 +16,10 @@ _PRIVATE: Final = {
     "0.0.0.0/0": ["10.0.0.0/8", "100.64.0.0/10", _LINK_LOCAL, "172.16.0.0/12", "192.168.0.0/16"],
     "::/0": ["fc00::/7", "fe80::/10"],
 }
+_PUBLIC: Final = frozenset({"registry.ollama.ai:443"})
+"""Addresses that are known to be on the internet."""
+_AUTHORITY: Final = r"(?P<scheme>https?)://([^/@]*@)?(?P<host>\[[^\]]+\]|[^:/]+)(:(?P<port>\d+))?"
+_PORTS: Final = {"http": 80, "https": 443}
 _NAMESPACE: Final = "kubernetes.io/metadata.name"
 
 
@@ -55,9 +60,17 @@ def of_service(workload: Workload, cluster: Cluster) -> Iterator[dict[str, Any]]
 
 
 def of_download(job: Job, cluster: Cluster) -> dict[str, Any]:
-    """A download may ask the internet."""
+    """A download may ask the internet, and where its files are besides."""
     selector = cluster.selector(job.workload.name)
-    return _policy(job.workload.name, cluster, selector, egress=[{"to": _internet(), "ports": [_tcp(443)]}])
+    egress = [{"to": _internet(), "ports": [_tcp(443)]}, *map(_at, _sources(job, cluster))]
+    return _policy(job.workload.name, cluster, selector, egress=egress)
+
+
+def _sources(job: Job, cluster: Cluster) -> list[str]:
+    """`host:port` of files that are on no hub; they may be on a machine nearby."""
+    files = (file for d in cluster.deployment.downloads if d.volume == job.volume for file in d.files)
+    found = (match for file in files if file.url and (match := re.match(_AUTHORITY, file.url)))
+    return sorted({f"{m['host']}:{m['port'] or _PORTS[m['scheme']]}" for m in found} - _PUBLIC)
 
 
 def _exposed(workload: Workload) -> bool:
@@ -103,12 +116,18 @@ def _egress(workload: Workload, cluster: Cluster) -> Iterator[dict[str, Any]]:
             if found.ports:
                 yield {"to": [_pods(cluster, name)], "ports": [_tcp(port.number) for port in found.ports]}
         elif (outside := cluster.places[name].outside) is not None:
-            address, _, port = outside.rpartition(":")
-            yield present({"to": _hosts(address.strip("[]")), "ports": [_tcp(int(port))]})
+            yield _at(outside)
+    yield from map(_at, workload.calls)
     if workload.workers:
         yield {"to": [_pods(cluster, workload.name)]}
     if not workload.offline:
         yield {"to": _internet()}
+
+
+def _at(address: str) -> dict[str, Any]:
+    """The way to `host:port`."""
+    host, _, port = address.rpartition(":")
+    return present({"to": _hosts(host.strip("[]")), "ports": [_tcp(int(port))]})
 
 
 def _hosts(address: str) -> list[dict[str, Any]] | None:

@@ -23,7 +23,7 @@ class _Quadlet:
             *("env", "config_files", "mounts", "gpus", "watches", "ports", "listen"),
             *("health", "reload", "after", "exclusive", "shm_size", "lock_memory", "stop_grace"),
             *("cpu_request", "cpu_limit", "memory_limit"),
-            *("read_only_root", "writable", "capabilities", "user", "offline"),
+            *("read_only_root", "writable", "capabilities", "user", "calls", "offline"),
         }
     )
     rejects: Final = frozenset({"expose", "workers", "memory_request"})

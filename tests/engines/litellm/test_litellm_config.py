@@ -123,6 +123,7 @@ def test_keys_are_references_only() -> None:
         "[my-llama, tabby]",
     )
     body, run = config(linked, behind), lowered(linked, behind)
+    assert run.calls == (":5432",)
     assert body["general_settings"] == {
         "master_key": "os.environ/LITELLM_MASTER_KEY",
         "database_url": "os.environ/DATABASE_URL",
