@@ -62,9 +62,10 @@ def serve(root: Path, latency: float) -> None:
 def lock(url: str, models: int) -> float:
     """Seconds that it takes to resolve all models with an empty cache."""
     from stackgen.app.locking import relock
+    from stackgen.domain.hosts import Host
     from stackgen.domain.linked import LinkedModel, LinkedStack, ModelRequest
     from stackgen.domain.lock import Lock
-    from stackgen.domain.stack import Host, Stack
+    from stackgen.domain.stack import Stack
     from stackgen.io.hub import Hub
 
     linked = {

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
 
 from stackgen.domain.diagnostic import Diagnostic, YamlPath
-from stackgen.domain.stack import Sharing, Stack, Volume
+from stackgen.domain.hosts import Sharing
+from stackgen.domain.stack import Stack, Volume
 from stackgen.domain.units import MIB
 
 UNNAMED = "unnamed"

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from stackgen.domain.diagnostic import Diagnostic, YamlPath, error, nearest
+from stackgen.domain.hosts import Gpu, Host
 from stackgen.domain.linked import UNNAMED, LinkedGpu, LinkedHost
-from stackgen.domain.stack import Gpu, Host
 from stackgen.domain.units import show_size
 from stackgen.spec.names import Scope, unknown
 

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from stackgen.app.locking import relock
+from stackgen.domain.hosts import Host
 from stackgen.domain.linked import LinkedModel, LinkedStack, ModelRequest
 from stackgen.domain.lock import Lock
-from stackgen.domain.stack import Host, Stack
+from stackgen.domain.stack import Stack
 from tests.support.cli import Run, stackgen
 from tests.support.fake_hub import FakeHub, Fault, serving
 from tests.support.hub_files import header, put

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from stackgen.app.locking import relock
+from stackgen.domain.hosts import Host
 from stackgen.domain.linked import LinkedModel, LinkedStack, ModelRequest
 from stackgen.domain.lock import Lock
-from stackgen.domain.stack import Host, Stack
+from stackgen.domain.stack import Stack
 from stackgen.io.client import Patience
 from stackgen.io.hub import Hub
 from tests.support.fake_hub import serving

@@ -8,9 +8,10 @@ from typing import Any
 from stackgen.domain.delivery import Deploy
 from stackgen.domain.diagnostic import Diagnostic
 from stackgen.domain.document import Document, Format, YamlStream
+from stackgen.domain.hosts import Sharing
 from stackgen.domain.interface import Interface, Scrape
 from stackgen.domain.linked import Exposure, LinkedHost, Publication, SecretKey
-from stackgen.domain.stack import Sharing, Volume
+from stackgen.domain.stack import Volume
 from stackgen.domain.units import GIB
 from stackgen.domain.workload import (
     Deployment,

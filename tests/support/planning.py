@@ -7,6 +7,7 @@ from typing import Any
 from stackgen.domain.contracts import Parsed, Role
 from stackgen.domain.diagnostic import Diagnostic, YamlPath
 from stackgen.domain.footprint import Basis, Memory, Term, TermName
+from stackgen.domain.hosts import Host
 from stackgen.domain.interface import Interface
 from stackgen.domain.linked import (
     LinkedGpu,
@@ -20,7 +21,7 @@ from stackgen.domain.linked import (
     Reference,
 )
 from stackgen.domain.plan import Alternative, Demand, KnownModel, Limit, Plan, PlannedService, Resident
-from stackgen.domain.stack import Host, Service, Stack
+from stackgen.domain.stack import Service, Stack
 from stackgen.domain.units import GIB
 from stackgen.domain.workload import Workload
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from stackgen.domain.delivery import Deploy
 from stackgen.domain.document import Format
+from stackgen.domain.hosts import Sharing
 from stackgen.domain.linked import Exposure, LinkedGpu, Publication, SecretKey
-from stackgen.domain.stack import Sharing, Volume
+from stackgen.domain.stack import Volume
 from stackgen.domain.units import GIB, MIB
 from stackgen.domain.workload import (
     ConfigFile,
