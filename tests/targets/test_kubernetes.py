@@ -403,6 +403,31 @@ class TestNetwork:
             for cidr, port in rules
         ]
 
+    @pytest.mark.parametrize(
+        ("network", "key"),
+        [("cilium", "lbipam.cilium.io/sharing-key"), ("other", "metallb.io/allow-shared-ip")],
+    )
+    def test_services_share_an_address(self, network: str, key: str) -> None:
+        one, other = (
+            workload(
+                name,
+                ports=(Port(name="http", number=9000, publish=Publication(port=port, address="10.0.0.9")),),
+            )
+            for name, port in (("one", 80), ("other", 81))
+        )
+        deploy = {"cluster": {"network": network}}
+        for found, shared in (
+            (in_cluster(one, deploy=deploy), 0),
+            (in_cluster(one, other, deploy=deploy), 2),
+        ):
+            told = [s["metadata"].get("annotations", {}) for s in objects(found, "Service").values()]
+            assert [annotations[key] for annotations in told if key in annotations] == ["10.0.0.9"] * shared
+            assert kinds(found) == []
+
+    def test_a_port_of_an_address_is_one_services(self) -> None:
+        taken = replace(API, ports=(Port(name="http", number=9000, publish=LAN),))
+        assert kinds(in_cluster(taken, replace(taken, name="other"))) == ["kubernetes/taken-port"]
+
     def test_cilium_names_its_gateway(self) -> None:
         (policy,) = objects(SHAPES["gateway"], "CiliumNetworkPolicy").values()
         assert policy["spec"]["ingress"][0]["fromEntities"] == ["ingress"]

@@ -21,6 +21,7 @@ def findings(cluster: Cluster) -> Iterator[Diagnostic]:
         yield from gpu_findings.cards(workload, cluster)
         yield from container_user(workload)
         yield from _published(workload)
+    yield from _taken(cluster)
     yield from gpu_findings.sharing(cluster)
     yield from _volumes(cluster)
     yield from _secrets(cluster)
@@ -54,6 +55,23 @@ def _workers(workload: Workload, cluster: Cluster) -> Iterator[Diagnostic]:
                 f"`{host.name}` is no node of the cluster that `{workload.name}` runs in",
                 f"platform: kubernetes for hosts.{host.name}",
             )
+
+
+def _taken(cluster: Cluster) -> Iterator[Diagnostic]:
+    """Ports of one address; on a host of its own, each service would have had it."""
+    owners: dict[tuple[str, int], str] = {}
+    for workload in cluster.workloads:
+        for port in workload.ports:
+            if port.publish is None or port.publish.loopback or port.publish.everywhere:
+                continue
+            owner = owners.setdefault((port.publish.address, port.publish.port), workload.name)
+            if owner != workload.name:
+                yield error(
+                    "kubernetes/taken-port",
+                    (*workload.path, "publish"),
+                    f"`{owner}` has port {port.publish.port} of {port.publish.address} already, whatever its node",
+                    "another port, or another address of the load balancer",
+                )
 
 
 def _published(workload: Workload) -> Iterator[Diagnostic]:

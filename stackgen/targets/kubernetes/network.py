@@ -13,6 +13,8 @@ from stackgen.targets.kubernetes.text import duration, fitted, port_name
 
 ADDRESS: Final = {"cilium": "lbipam.cilium.io/ips", "metallb": "metallb.io/loadBalancerIPs"}
 """The annotation by which a load balancer gives a service the address that it asks for."""
+_SHARING: Final = {"cilium": "lbipam.cilium.io/sharing-key", "metallb": "metallb.io/allow-shared-ip"}
+"""The annotation by which services that say the same have one address, each its own ports."""
 
 LAN: Final = {"app.kubernetes.io/component": "lan"}
 """The label of a further Service for the pods of another."""
@@ -37,8 +39,14 @@ def services(workload: Workload, cluster: Cluster) -> Iterator[dict[str, Any]]:
     for number, (address, ports) in enumerate(sorted(published.items())):
         outside = [{"name": port_name(n), "port": p.port, "targetPort": inner} for n, inner, p in ports]
         name = fitted(f"{workload.name}-lan{number or ''}")
-        annotations = {} if ports[0][2].everywhere else {ADDRESS[load_balancer(cluster)]: address}
+        annotations = {} if ports[0][2].everywhere else _asking(address, cluster)
         yield _service(name, workload, cluster, outside, annotations)
+
+
+def _asking(address: str, cluster: Cluster) -> dict[str, str]:
+    balancer = load_balancer(cluster)
+    users = {w.name for w in cluster.workloads for p in w.ports if p.publish and p.publish.address == address}
+    return {ADDRESS[balancer]: address} | ({_SHARING[balancer]: address} if len(users) > 1 else {})
 
 
 def _service(
