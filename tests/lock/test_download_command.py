@@ -45,9 +45,11 @@ def test_the_locked_files_arrive_where_the_engine_looks_and_only_once(place: Pla
     run = place.run("pictures")
     assert run.status == 0, run.err
     assert place.there == place.served()
+    assert place.run("encoders").status == 0
     place.hub.asked.clear()
     again = place.run("--host", "rig", "--volume", "pictures")
-    assert (again.status, again.err) == (0, "pictures: all 2 files are there\n")
+    said = "encoders: all 3 files are there\npictures: all 2 files are there\n"
+    assert (again.status, again.err) == (0, said)
     assert place.hub.asked == []
 
 
