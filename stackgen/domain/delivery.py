@@ -26,6 +26,9 @@ class Gateway(Strict):
     name: NodeName = Field(description="of the Gateway")
     namespace: Name | None = Field(default=None, description="where it is; the stack's own unless told")
     section: NodeName | None = Field(default=None, description="the one of its listeners to attach to")
+    pods: Name | None = Field(
+        default=None, description="namespace of its pods, such as envoy-gateway-system; its own unless told"
+    )
     scheme: Literal["https", "http"] = Field(default="https", description="by which people reach it")
 
 

@@ -428,6 +428,12 @@ class TestNetwork:
         taken = replace(API, ports=(Port(name="http", number=9000, publish=LAN),))
         assert kinds(in_cluster(taken, replace(taken, name="other"))) == ["kubernetes/taken-port"]
 
+    def test_the_pods_of_a_gateway_may_be_in_a_namespace_of_their_own(self) -> None:
+        elsewhere = {"gateway": {**GATEWAY["gateway"], "pods": "envoy-gateway-system"}}
+        policies = objects(in_cluster(EXPOSED, deploy=elsewhere), "NetworkPolicy")
+        (rule,) = policies["api"]["spec"]["ingress"]
+        assert rule["from"] == [{"namespaceSelector": {"matchLabels": {NAMESPACE: "envoy-gateway-system"}}}]
+
     def test_cilium_names_its_gateway(self) -> None:
         (policy,) = objects(SHAPES["gateway"], "CiliumNetworkPolicy").values()
         assert policy["spec"]["ingress"][0]["fromEntities"] == ["ingress"]

@@ -99,7 +99,7 @@ def _ingress(workload: Workload, cluster: Cluster) -> Iterator[dict[str, Any]]:
         }
     if _exposed(workload) and "pods" in _fronts(cluster):
         gateway = cluster.deployment.deploy.gateway
-        namespace = gateway and (gateway.namespace or cluster.namespace)
+        namespace = gateway and (gateway.pods or gateway.namespace or cluster.namespace)
         # Where the pods of an Ingress controller are, nothing tells.
         yield {"from": [_namespace(namespace) if namespace else {"namespaceSelector": {}}], "ports": [first]}
     if (installed := cluster.installed.monitoring) and monitoring.scrapes(workload, cluster):
