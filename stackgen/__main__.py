@@ -18,7 +18,9 @@ def main() -> None:
     try:
         run()
     except SystemExit as exc:
-        _leave(exc.code if isinstance(exc.code, int) else 0)
+        if isinstance(exc.code, str):
+            raise
+        _leave(exc.code or 0)
 
 
 def _leave(status: int) -> NoReturn:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from stackgen.domain.diagnostic import Diagnostic, YamlPath
 from stackgen.domain.interface import Interface
-from stackgen.domain.linked import LinkedService, LinkedUse, Publication, Resource
+from stackgen.domain.linked import LinkedService, LinkedUse, Publication, Scheduled
 from stackgen.domain.plan import Alternative, Demand, KnownModel, Plan, PlannedService
 from stackgen.domain.stack import Service
 
@@ -179,7 +179,7 @@ class Target(Protocol):
         """Fields of Workload that it answers with a diagnostic when they are set."""
         ...
 
-    def scheduled(self, deploy: "Deploy") -> frozenset[Resource]:
+    def scheduled(self, deploy: "Deploy") -> Scheduled:
         """What of a host it hands out by request, and keeps who finds too little left waiting for ever.
 
         Of a vendor's cards that means: whole ones, by number.

@@ -10,7 +10,7 @@ from stackgen.domain.footprint import Basis, Memory, Term, TermName
 from stackgen.domain.linked import LinkedService, SecretKey
 from stackgen.domain.plan import Demand, Limit, Plan, PlannedService, Resident
 from stackgen.domain.stack import SecretValue, Strict
-from stackgen.domain.units import show_cpus, show_size
+from stackgen.domain.units import show_size
 from stackgen.domain.validation import validate
 
 if TYPE_CHECKING:
@@ -92,22 +92,6 @@ def declared_findings(service: LinkedService) -> Iterable[Diagnostic]:
                     else "in the model"
                 ),
             )
-
-
-def more_threads(service: LinkedService, threads: int | None) -> tuple[str, int] | None:
-    """How many threads compute where fewer may run at a time, in words, and how many may; None where all may run.
-
-    llama.cpp starts a thread for each core that it sees (common.cpp, cpu_get_num_math), unless told: a limit of
-    CPU time hides none. Its threads wait for each other at each step, so that one that the kernel stops for the rest
-    of a period stops all (4 to 45 times slower: llmmanorg/llmman issue 322, ollama/ollama issue 17916).
-    """
-    limit, there = service.cpus.limit, service.host.cpus
-    if limit is None or (threads is None and there is not None and there <= limit):
-        return None
-    if threads is not None and threads * 1000 <= limit:
-        return None
-    count = f"a thread for each core of `{service.host.name}`" if threads is None else f"{threads} threads"
-    return f"{count}, and may take {show_cpus(limit)} CPUs", max(1, limit // 1000)
 
 
 def until_loaded(service: PlannedService, beside: int) -> int:

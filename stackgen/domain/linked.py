@@ -14,6 +14,8 @@ UNNAMED = "unnamed"
 
 Resource = Literal["cpu", "ram", "nvidia", "amd", "intel"]
 """What a host has of which a platform may keep count: processors, memory, and the cards of each vendor."""
+Scheduled = Mapping[Resource, int]
+"""What of a host a platform hands out by request, and how much of it goes to nobody: bytes, or thousandths of a CPU."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,7 +72,7 @@ class LinkedHost:
     node: str | None = None
     """Its name in a cluster, if that is another."""
     sharing: Sharing | None = None
-    scheduled: frozenset[Resource] = frozenset()
+    scheduled: Scheduled = field(default_factory=dict)
     """What its platform hands out by request: whoever finds too little left waits for ever."""
 
 

@@ -1,20 +1,13 @@
 """Rules about main memory and CPUs: limits that would kill a service, and what a node cannot keep free for all."""
 
 from collections.abc import Iterable
-from typing import Final
 
 from stackgen.domain.diagnostic import Diagnostic, error, warning
 from stackgen.domain.linked import LinkedHost
 from stackgen.domain.plan import Plan, Resident
-from stackgen.domain.units import MIB, show_cpus, show_size
+from stackgen.domain.units import show_cpus, show_size
 from stackgen.domain.wording import one_of, quoted
 from stackgen.plan.ledger import by_host, largest, requested
-
-EVICTION: Final = 100 * MIB
-"""Main memory of a node that no pod is granted: what the kubelet keeps free by evicting pods (`evictionHard`).
-
-Its default, as the reference of KubeletConfiguration has it; `kubeReserved` and `systemReserved` have none.
-"""
 
 
 def ram_limits(plan: Plan) -> Iterable[Diagnostic]:
@@ -44,7 +37,8 @@ def requests(plan: Plan) -> Iterable[Diagnostic]:
     here, groups = by_host(plan.stack, plan.stack.services), plan.stack.exclusive
     for host in plan.stack.hosts.values():
         asked = requested(host, here[host.name], "ram", groups)
-        if host.ram is not None and (total := sum(asked.values())) > (room := host.ram - EVICTION):
+        room = None if host.ram is None else host.ram - host.scheduled.get("ram", 0)
+        if room is not None and (total := sum(asked.values())) > room:
             what = f"{show_size(total)} of main memory, and it grants {show_size(room)} at most"
             yield _pending("plan/ram-requests", host, "ram", asked, what)
         asked = requested(host, here[host.name], "cpu", groups)

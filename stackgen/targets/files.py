@@ -11,7 +11,7 @@ from stackgen.domain.contracts import Rendered, Target
 from stackgen.domain.delivery import Deploy
 from stackgen.domain.document import Document, Format, Template
 from stackgen.domain.downloads import script
-from stackgen.domain.linked import Resource, SecretKey, bracketed
+from stackgen.domain.linked import Scheduled, SecretKey, bracketed
 from stackgen.domain.listening import LOOPBACK, near, on_hosts, published_address
 from stackgen.domain.reach import Place, UrlOf, resolve
 from stackgen.domain.site import Site, sites
@@ -37,9 +37,9 @@ class _Files:
     )
     rejects: Final = frozenset[str]()
 
-    def scheduled(self, deploy: Deploy) -> frozenset[Resource]:
+    def scheduled(self, deploy: Deploy) -> Scheduled:
         """Nothing: nobody keeps count of a host."""
-        return frozenset()
+        return {}
 
     def render(self, deployment: Deployment) -> Rendered:
         """The files of every host, whatever its platform."""

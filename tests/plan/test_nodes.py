@@ -62,6 +62,15 @@ def test_a_limit_that_caches_fill_in_use(tmp_path: Path) -> None:
     assert "cache_ram" in (finding.hint or "")
 
 
+@pytest.mark.parametrize(("limit", "kinds"), [("2GiB", ["plan/ram-limit"]), ("20GiB", [])])
+def test_a_model_on_the_cpu_is_killed_when_it_is_loaded(limit: str, kinds: list[str], tmp_path: Path) -> None:
+    written = small(limit)
+    del written["services"]["small"]["gpus"]
+    told = [d for d in planned(written, tmp_path).diagnostics if d.kind.endswith(("-limit", "memory-limit"))]
+    assert [d.kind for d in told] == kinds
+    assert all("killed when they are loaded" in d.message for d in told)
+
+
 def test_an_ollama_without_llama_server_keeps_no_prompts(tmp_path: Path) -> None:
     assert found(small("4GiB", "0.17.1"), tmp_path) == []
 

@@ -6,7 +6,7 @@ from typing import Final
 from stackgen.domain.contracts import Rendered, Target
 from stackgen.domain.delivery import Deploy
 from stackgen.domain.document import Document, Format, Template
-from stackgen.domain.linked import Resource
+from stackgen.domain.linked import Scheduled
 from stackgen.domain.workload import Deployment
 from stackgen.targets.clients.doors import doors
 from stackgen.targets.clients.page import values
@@ -19,9 +19,9 @@ class _Clients:
     handles: Final = frozenset({"name", "ports", "expose"})
     rejects: Final = frozenset[str]()
 
-    def scheduled(self, deploy: Deploy) -> frozenset[Resource]:
+    def scheduled(self, deploy: Deploy) -> Scheduled:
         """Nothing: it runs nothing."""
-        return frozenset()
+        return {}
 
     def render(self, deployment: Deployment) -> Rendered:
         """One page for all hosts; none for a stack that offers nothing to anybody."""

@@ -9,7 +9,7 @@ from stackgen.domain.contracts import Rendered, Target
 
 if TYPE_CHECKING:
     from stackgen.domain.delivery import Deploy
-    from stackgen.domain.linked import Resource
+    from stackgen.domain.linked import Scheduled
     from stackgen.domain.workload import Deployment
 
 
@@ -28,9 +28,9 @@ class _Compose:
     )
     rejects: Final = frozenset({"expose", "workers", "memory_request", "cpu_request"})
 
-    def scheduled(self, deploy: "Deploy") -> "frozenset[Resource]":
+    def scheduled(self, deploy: "Deploy") -> "Scheduled":
         """Nothing: containers start, whatever others have taken."""
-        return frozenset()
+        return {}
 
     def render(self, deployment: "Deployment") -> Rendered:
         """One project for each host whose platform is compose."""

@@ -6,11 +6,19 @@ Hosts of this platform are nodes of one cluster. Needs Kubernetes 1.31 or newer,
 from typing import TYPE_CHECKING, Final
 
 from stackgen.domain.contracts import Rendered, Target
+from stackgen.domain.units import MIB
 
 if TYPE_CHECKING:
     from stackgen.domain.delivery import Deploy
-    from stackgen.domain.linked import Resource
+    from stackgen.domain.linked import Scheduled
     from stackgen.domain.workload import Deployment
+
+
+_EVICTION: Final = 100 * MIB
+"""Main memory of a node that no pod is granted: what the kubelet keeps free by evicting pods (`evictionHard`).
+
+Its default, as the reference of KubeletConfiguration has it; `kubeReserved` and `systemReserved` have none.
+"""
 
 
 class _Kubernetes:
@@ -28,12 +36,10 @@ class _Kubernetes:
     )
     rejects: Final = frozenset[str]()
 
-    def scheduled(self, deploy: "Deploy") -> "frozenset[Resource]":
+    def scheduled(self, deploy: "Deploy") -> "Scheduled":
         """All that pods request by number; cards that are claimed by name can be shared."""
-        plugins: tuple[Resource, ...] = ("amd", "intel")
-        if deploy.cluster.gpus == "device-plugin":
-            plugins = (*plugins, "nvidia")
-        return frozenset({"cpu", "ram", *plugins})
+        counted: Scheduled = {"cpu": 0, "ram": _EVICTION, "amd": 0, "intel": 0}
+        return counted if deploy.cluster.gpus == "claims" else {**counted, "nvidia": 0}
 
     def render(self, deployment: "Deployment") -> Rendered:
         """The objects of all hosts whose platform is kubernetes."""

@@ -8,9 +8,11 @@ from stackgen.domain.target_defaults import gpu_ids, of_vendor
 from stackgen.domain.workload import Workload
 from stackgen.targets.kubernetes.cluster import Cluster
 
+NVIDIA: Final = "nvidia.com/gpu"
+AMD: Final = "amd.com/gpu"
 _GPU_RESOURCE: Final[Mapping[tuple[str, str | None], str]] = {
-    ("nvidia", None): "nvidia.com/gpu",
-    ("amd", None): "amd.com/gpu",
+    ("nvidia", None): NVIDIA,
+    ("amd", None): AMD,
     ("intel", "i915"): "gpu.intel.com/i915",
     ("intel", "xe"): "gpu.intel.com/xe",
 }

@@ -5,6 +5,7 @@ from typing import Any
 
 from stackgen.domain.linked import LinkedHost
 from stackgen.emit import yaml
+from stackgen.targets.kubernetes.cards import NVIDIA
 from stackgen.targets.kubernetes.cluster import Cluster, node_name
 from stackgen.targets.kubernetes.pod import priority_class
 from stackgen.targets.kubernetes.text import fitted
@@ -44,7 +45,7 @@ def _plugin(host: LinkedHost) -> dict[str, Any]:
         "renameByDefault": False,
         # Two shares may be of the same card, and more of them are no more of it.
         "failRequestsGreaterThanOne": True,
-        "resources": [{"name": "nvidia.com/gpu", "replicas": host.sharing.replicas}],
+        "resources": [{"name": NVIDIA, "replicas": host.sharing.replicas}],
     }
     if host.sharing.mode == "mps":
         return {

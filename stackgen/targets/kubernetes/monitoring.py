@@ -64,5 +64,5 @@ def findings(cluster: Cluster) -> Iterator[Diagnostic]:
             "kubernetes/no-figures",
             ("deploy", "cluster", "monitoring"),
             "no service of the cluster offers figures for Prometheus",
-            "options: {metrics: true} of llama-server or LiteLLM; docs/monitoring.md says what others offer",
+            "docs/monitoring.md says which engines do, and by which option",
         )

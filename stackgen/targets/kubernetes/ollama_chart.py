@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from stackgen.domain.target_defaults import present
+from stackgen.targets.kubernetes.cards import AMD, NVIDIA
 from stackgen.targets.kubernetes.text import verbatim
 
 _STORE: Final = "ollama-data"
 """What the chart calls the one volume that it mounts by itself."""
-_CARDS: Final[Mapping[str, str]] = {"nvidia.com/gpu": "nvidia", "amd.com/gpu": "amd"}
+_CARDS: Final[Mapping[str, str]] = {NVIDIA: "nvidia", AMD: "amd"}
 """Its types of cards, and the limit that it makes of each."""
 _POD: Final[Mapping[str, str]] = {
     "affinity": "affinity",
@@ -123,7 +124,7 @@ def _resources(resources: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, 
 
 def _tolerates(gpu: Mapping[str, Any], toleration: Mapping[str, Any]) -> bool:
     """Whether the chart adds it by itself."""
-    return gpu.get("type") == "nvidia" and toleration["key"] == "nvidia.com/gpu"
+    return gpu.get("type") == "nvidia" and toleration["key"] == NVIDIA
 
 
 def _probes(main: Mapping[str, Any]) -> dict[str, Any]:

@@ -81,10 +81,6 @@ CASES = {
     "ollama/context-cut": (with_model("num_ctx: 65536"), with_model("num_ctx: 40960")),
     "ollama/fit-moves-layers": (with_service("options: {fit: 'on'}"), with_service("options: {fit: 'off'}")),
     "ollama/main-gpu": (with_model("main_gpu: 1"), with_model("main_gpu: 0")),
-    "ollama/memory-limit": (
-        ONE.replace("gpus: [0]", "ram: 2GiB"),
-        ONE.replace("gpus: [0]", "ram: 20GiB"),
-    ),
     "ollama/parallel-ignored": (
         with_service("options: {num_parallel: 2}").replace("Qwen3-8B", "Qwen3.5-9B"),
         with_service("options: {num_parallel: 2}"),

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from stackgen.domain import engine_defaults as defaults
 from stackgen.domain.diagnostic import Diagnostic, warning
 from stackgen.domain.plan import KnownModel
 from stackgen.engines.llama_server.effective import Case
 from stackgen.engines.llama_server.rules.cache import facts_of
+from stackgen.memory.threads import throttled
 
 _KEEP_ON_CPU: Final = ("cpu-moe", "n-cpu-moe", "n-cpu-ffn", "override-tensor")
 
@@ -17,12 +17,12 @@ def more_than_may_run(this: Case, known: Mapping[str, KnownModel]) -> Iterator[D
     told = this.number("threads", -1)
     if told < 1 and not _on_cpu(this, known):
         return
-    if found := defaults.more_threads(this.service, told if told > 0 else None):
+    if found := throttled(this.service, told if told > 0 else None):
         how, most = found
         yield warning(
             "llama-server/throttled",
             this.at("threads"),
-            f"`{this.use.id}` computes with {how}: whenever those are used up, all threads wait",
+            f"`{this.use.id}` {how}",
             f"threads: {most}",
         )
 

@@ -28,7 +28,6 @@ MODEL_RULES: Final[tuple[Callable[[Case, KnownModel | None], Iterator[Diagnostic
     memory.context_beyond_training,
     memory.layers_move_to_the_cpu,
     memory.main_gpu_that_there_is_not,
-    memory.more_than_it_may_take,
     memory.main_memory_unchecked,
     memory.more_threads_than_may_run,
     scheduler.parallel_ignored,

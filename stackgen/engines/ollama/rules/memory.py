@@ -3,12 +3,10 @@
 from collections.abc import Iterator
 from typing import Final
 
-from stackgen.domain import engine_defaults as defaults
 from stackgen.domain.diagnostic import Diagnostic, error, warning
 from stackgen.domain.plan import KnownModel
-from stackgen.domain.units import show_size
 from stackgen.engines.ollama.effective import Case, by_memory
-from stackgen.memory.served import answer
+from stackgen.memory.threads import throttled
 
 _LARGE_BY_ITSELF: Final = 32768
 
@@ -81,29 +79,16 @@ def main_gpu_that_there_is_not(this: Case, model: KnownModel | None) -> Iterator
         )
 
 
-def more_than_it_may_take(this: Case, model: KnownModel | None) -> Iterator[Diagnostic]:
-    """The kernel kills what exceeds `ram`, whatever the host has."""
-    resident, limit = answer(this.served(this.devices), model).resident, this.service.ram.limit
-    if resident is not None and limit is not None and resident.host.low > limit:
-        yield error(
-            "ollama/memory-limit",
-            (*this.service.path, "ram"),
-            f"`{this.use.id}` takes at least {show_size(resident.host.low)} of main memory, and `ram` ends at "
-            f"{show_size(limit)}: it would be killed when it is loaded",
-            "raise `ram`, or leave it out",
-        )
-
-
 def more_threads_than_may_run(this: Case, model: KnownModel | None) -> Iterator[Diagnostic]:
     """More threads than `cpus` lets run at a time: the kernel stops all of them, again and again."""
     threads = this.own.num_thread
-    found = defaults.more_threads(this.service, threads) if threads or not this.devices else None
+    found = throttled(this.service, threads) if threads or not this.devices else None
     if found:
         how, most = found
         yield warning(
             "ollama/throttled",
             this.at("num_thread"),
-            f"`{this.use.id}` computes with {how}: whenever those are used up, all threads wait",
+            f"`{this.use.id}` {how}",
             f"num_thread: {most}",
         )
 
